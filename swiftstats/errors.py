@@ -1,0 +1,72 @@
+"""The errors that swift-stats raises, one family; each carries the values that its message shows."""
+
+from __future__ import annotations
+
+
+class SwiftStatsError(Exception):
+    """Base of every error that is a message to a person rather than a bug."""
+
+
+class ConfigError(SwiftStatsError):
+    """Configuration that is refused: the option, its value and what was expected, and where it stands."""
+
+    def __init__(self, message: str, *, path: str | None = None, line: int | None = None) -> None:
+        self.path, self.line = path, line
+        where = "" if path is None else f"{path}: " if line is None else f"{path}, line {line}: "
+        super().__init__(where + message)
+
+
+class TimeError(SwiftStatsError):
+    """A moment or a period that cannot be read; `expected` says what would do."""
+
+    def __init__(self, value: str, expected: str) -> None:
+        self.value, self.expected = value, expected
+        super().__init__(f"{value!r} is no usable time; expected {expected}")
+
+
+class JournalError(SwiftStatsError):
+    """Base of what can be wrong with a spool and its files."""
+
+
+class SegmentError(JournalError):
+    """A segment that cannot be read: foreign, truncated or damaged. It is put aside."""
+
+    def __init__(self, path: str, reason: str) -> None:
+        self.path, self.reason = path, reason
+        super().__init__(f"{path}: {reason}")
+
+
+class SegmentVersionError(SegmentError):
+    """A segment of a newer format: left alone until the flusher is upgraded."""
+
+
+class PeriodFileError(JournalError):
+    """A period file that fails its checksum or its bounds. It is put aside, and its loss recorded."""
+
+    def __init__(self, path: str, reason: str) -> None:
+        self.path, self.reason = path, reason
+        super().__init__(f"{path}: {reason}")
+
+
+class SweepInProgress(JournalError):
+    """Another process holds the spool's sweep lock."""
+
+
+class StoreError(SwiftStatsError):
+    """Base of what the database can answer with."""
+
+
+class DatabaseAway(StoreError):
+    """The database cannot be reached, refuses, or cut the connection: try again later; nothing is lost."""
+
+
+class DatabaseBusy(StoreError):
+    """A deadlock or a lock timeout: the transaction was rolled back, and is to be tried again now."""
+
+
+class SchemaError(StoreError):
+    """The schema is missing, older or newer than this code; the message names the command that helps."""
+
+
+class UnknownServer(StoreError):
+    """A server or writer that the store has never heard of."""

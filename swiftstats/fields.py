@@ -1,0 +1,86 @@
+"""The fields of an account's usage, and the counters that they are kept in.
+
+Two tables. CELLS are what is counted, stored and shipped: sixty-four bit counters that only grow, so the greater of two
+readings is always the later one. FIELDS are what an answer shows; two of them are a difference of cells, since bytes that
+passed may prove unbilled afterwards, and a counter that fell could not be merged by maximum.
+
+The order of CELLS is the order in a segment and in a period file. Unbilled bytes stand before passed bytes: a writer adds to
+`passed` first and a reader reads `unbilled` first, so a difference is never negative, whatever is counted in between.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Optional, Sequence
+
+#: What is stored: name of the cell (and of its column).
+CELLS = (
+    "unbilled_bytes_in",
+    "unbilled_bytes_out",
+    "passed_in",
+    "passed_out",
+    "get_count",
+    "put_count",
+    "head_count",
+    "post_count",
+    "delete_count",
+    "other_count",
+    "denied",
+    "client_errors",
+    "server_errors",
+    "disconnects",
+)
+CELL_COUNT = len(CELLS)
+CELL_INDEX = {name: index for index, name in enumerate(CELLS)}
+
+#: The largest value that a store keeps: a signed 64-bit integer, in every database.
+STORED_MAX = 2**63 - 1
+
+#: The row of requests whose account is not, or never, known. Asked for by this name, without a prefix.
+UNKNOWN = "(unknown)"
+
+#: The longest account name that is metered, in bytes: Swift's default `max_account_name_length`.
+NAME_BYTES = 256
+
+
+class Field(NamedTuple):
+    """One figure of an answer: `plus` cells minus `minus` cells."""
+
+    name: str  #: in part 2 of the API and in code: GET, bytes_in
+    title: str  #: in the answers of the 2012 API: GET, Bytes_In
+    plus: str
+    minus: Optional[str]
+    unit: str
+    help: str
+
+
+#: What is answered, in the order of the 2012 answers.
+FIELDS = (
+    Field("bytes_in", "Bytes_In", "passed_in", "unbilled_bytes_in", "B",
+          "Body bytes read from clients in billable requests."),
+    Field("bytes_out", "Bytes_Out", "passed_out", "unbilled_bytes_out", "B",
+          "Body bytes handed to the server for clients in billable requests."),
+    Field("DELETE", "DELETE", "delete_count", None, "request", "Billable DELETE requests."),
+    Field("GET", "GET", "get_count", None, "request", "Billable GET requests."),
+    Field("HEAD", "HEAD", "head_count", None, "request", "Billable HEAD requests."),
+    Field("OTHER", "OTHER", "other_count", None, "request", "Billable requests of every other method (COPY, OPTIONS, …)."),
+    Field("POST", "POST", "post_count", None, "request", "Billable POST requests."),
+    Field("PUT", "PUT", "put_count", None, "request", "Billable PUT requests."),
+    Field("denied", "Denied", "denied", None, "request", "Requests answered 401 or 403: not billable, in no method's count."),
+    Field("client_errors", "Client_Errors", "client_errors", None, "request",
+          "Requests answered 4xx but 401, 403, 408 and 499: billable, also in their method's count."),
+    Field("server_errors", "Server_Errors", "server_errors", None, "request",
+          "Requests answered 5xx, and exceptions: not billable, in no method's count."),
+    Field("disconnects", "Disconnects", "disconnects", None, "request",
+          "Requests whose client went away (499, 408, or a body closed early): billable, also in their method's count."),
+    Field("unbilled_bytes_in", "Unbilled_Bytes_In", "unbilled_bytes_in", None, "B",
+          "Body bytes read from clients in denied and failed requests."),
+    Field("unbilled_bytes_out", "Unbilled_Bytes_Out", "unbilled_bytes_out", None, "B",
+          "Body bytes handed to the server in denied and failed requests."),
+)
+
+_SOURCES = tuple((CELL_INDEX[f.plus], None if f.minus is None else CELL_INDEX[f.minus]) for f in FIELDS)
+
+
+def values(cells: Sequence[int]) -> tuple[int, ...]:
+    """Return the figures of FIELDS, in their order, for the counters of CELLS, in theirs."""
+    return tuple(cells[plus] if minus is None else cells[plus] - cells[minus] for plus, minus in _SOURCES)

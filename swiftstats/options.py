@@ -1,0 +1,161 @@
+"""Every option: its section, how its value is read, its default and unit, and what it does.
+
+docs/configuration.md and etc/swiftstats.conf-sample are checked against this table by a test.
+"""
+
+from __future__ import annotations
+
+import re
+import socket
+from typing import Any, Callable, NamedTuple
+
+from swiftstats import periods
+
+
+class Option(NamedTuple):
+    """One option; `read` turns the text of the file into the value, or raises ValueError with what was expected."""
+
+    section: str
+    name: str
+    read: Callable[[str], Any]
+    default: str | None  # the text that stands for the default in the sample; None: computed, or there is none
+    unit: str
+    help: str
+
+
+def text(value: str) -> str:
+    return value
+
+
+def boolean(value: str) -> bool:
+    lowered = value.lower()
+    if lowered in ("yes", "true", "on", "1"):
+        return True
+    if lowered in ("no", "false", "off", "0"):
+        return False
+    raise ValueError("yes or no")
+
+
+def whole(least: int, most: int) -> Callable[[str], int]:
+    """Return a reader of whole numbers from `least` to `most`."""
+
+    def read(value: str) -> int:
+        if not re.fullmatch(r"\d{1,19}", value, re.ASCII) or not least <= int(value) <= most:
+            raise ValueError(f"a whole number from {least} to {most}")
+        return int(value)
+
+    return read
+
+
+def seconds(least: float, most: float) -> Callable[[str], float]:
+    """Return a reader of seconds, whole or not, from `least` to `most`."""
+
+    def read(value: str) -> float:
+        if not re.fullmatch(r"\d{1,12}(\.\d{1,6})?", value, re.ASCII) or not least <= float(value) <= most:
+            raise ValueError(f"a number of seconds from {least:g} to {most:g}")
+        return float(value)
+
+    return read
+
+
+def choice(*names: str) -> Callable[[str], str]:
+    """Return a reader of one of `names`."""
+
+    def read(value: str) -> str:
+        if value.lower() not in names:
+            raise ValueError("one of " + ", ".join(names))
+        return value.lower()
+
+    return read
+
+
+def names(*allowed: str) -> Callable[[str], tuple[str, ...]]:
+    """Return a reader of a comma-separated list; with `allowed`, of those words only."""
+
+    def read(value: str) -> tuple[str, ...]:
+        found = tuple(word.strip() for word in value.split(",") if word.strip())
+        for word in found:
+            if allowed and word not in allowed:
+                raise ValueError("a comma-separated list of " + ", ".join(allowed))
+        return found
+
+    return read
+
+
+def period(value: str) -> int:
+    if not value.isdigit() or not periods.is_period_length(int(value)):
+        raise ValueError("a whole number of seconds that divides an hour, such as 3600, 1800 or 900")
+    return int(value)
+
+
+def prefixes(value: str) -> tuple[str, ...]:
+    """Read reseller prefixes as Swift writes them: `AUTH` and `AUTH_` are the same; '' is the empty prefix."""
+    found = []
+    for word in value.split(","):
+        word = word.strip().strip("'\"")
+        found.append(word if not word or word.endswith("_") else word + "_")
+    return tuple(dict.fromkeys(found))
+
+
+def server_name(value: str) -> str:
+    if not 0 < len(value.encode("utf-8", "surrogateescape")) <= 255 or re.search(r"[\s\x00-\x1f\x7f,]", value):
+        raise ValueError("a name of 1 to 255 bytes without spaces, commas or control characters")
+    return value
+
+
+MIB = 2**20
+
+OPTIONS = (
+    Option("DEFAULT", "database", text, None, "URL",
+           "The database, as an SQLAlchemy URL: mysql+pymysql://USER:PASSWORD@HOST/swiftstats, or sqlite:////PATH."),
+    Option("DEFAULT", "spool", text, "/var/lib/swiftstats/spool", "path",
+           "This host's directory of counter files, on a local disk. Workers and the flusher need it; nobody else may read it."),
+    Option("DEFAULT", "server", server_name, None, "name",
+           "This host's name in the database. Two hosts must not share one. The host name, where it is not given."),
+    Option("DEFAULT", "period_seconds", period, "3600", "seconds",
+           "The length of a period; it divides an hour. The same on every host."),
+    Option("DEFAULT", "reseller_prefix", prefixes, "AUTH", "names",
+           "Swift's reseller prefixes, comma separated; the first is put before an account id that has none."),
+    Option("DEFAULT", "spool_max_bytes", whole(MIB, 2**50), "4294967296", "bytes",
+           "The most that the spool's counter files may take. At the bound requests are served, and what is not counted is recorded as lost."),
+    Option("DEFAULT", "max_unproven_names", whole(1, 10**6), "10000", "names",
+           "How many account names without evidence that they are real one worker keeps apart in a period; more are counted under (unknown)."),
+    Option("flusher", "flush", choice("spawn", "external"), "spawn", "",
+           "Who runs the flusher: `spawn`, the first worker starts one per host; `external`, systemd or cron does (recommended)."),
+    Option("flusher", "flush_interval", seconds(1, 3600), None, "seconds",
+           "How often usage is sent to the database; the period, where it is not given. Shorter shows the running hour."),
+    Option("flusher", "flush_jitter", seconds(0, 3600), "60", "seconds",
+           "The most that a flush waits at random, so that a thousand hosts do not arrive together; at most a tenth of the period is used."),
+    Option("flusher", "msync_interval", seconds(0.1, 3600), "1", "seconds",
+           "How often counters are forced to disk: what a power cut may cost. A killed process costs nothing."),
+    Option("flusher", "batch_rows", whole(1, 10**6), "10000", "rows",
+           "The most rows that one transaction writes."),
+    Option("flusher", "archive_hours", whole(0, 10**6), "168", "hours",
+           "How long the files of closed periods are kept, to replay them into a database that was restored."),
+    Option("flusher", "archive_max_bytes", whole(0, 2**50), "1073741824", "bytes",
+           "The most that the files of closed and shipped periods may take; the oldest go first."),
+    Option("api", "bind_host", text, "127.0.0.1", "address", "The address that the service listens on."),
+    Option("api", "bind_port", whole(0, 65535), "8070", "port", "The port that the service listens on; 0: a free one."),
+    Option("api", "threads", whole(1, 1024), "8", "threads", "How many requests the service answers at once."),
+    Option("api", "auth", names("tokens", "swift", "none"), None, "names",
+           "Who may ask: `tokens`, `swift`, `none`, or several, comma separated. Without it the service refuses to start."),
+    Option("api", "tokens_file", text, "/etc/swiftstats/tokens", "path",
+           "The file of token hashes for `auth = tokens`; `swiftstats token create` writes it."),
+    Option("api", "allow_anonymous", boolean, "no", "yes or no",
+           "Needed for `auth = none`: everybody who reaches the port reads everything."),
+    Option("api", "swift_url", text, None, "URL",
+           "The cluster's proxy for `auth = swift`, such as http://127.0.0.1:8080. Tokens are sent nowhere else."),
+    Option("api", "auth_cache_seconds", seconds(0, 86400), "60", "seconds",
+           "How long the cluster's yes or no on a token is remembered."),
+    Option("api", "max_periods", whole(1, 10**6), "8784", "periods", "The most periods that a detail query may span."),
+)
+
+BY_NAME = {option.name: option for option in OPTIONS}
+SECTIONS = ("flusher", "api")
+
+
+def default_of(option: Option) -> Any:
+    """Return the value that an option has where nobody gives it; None where there is none."""
+    if option.name == "server":
+        return socket.gethostname()
+    return None if option.default is None else option.read(option.default)
