@@ -1,0 +1,43 @@
+# What can be done here; `make help` lists it. The tools go into .venv, and nothing outside this folder changes, with one
+# exception: `make test` as root installs MariaDB's server files from Debian where they are missing.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+# More arguments for pytest, as in: make test-fast ARGS="-k periods"
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-fast lint mariadb clean
+
+help: ## list these targets
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-18s %s\n", $$1, $$2}'
+
+demo: $(VENV)/.installed-demo ## run the whole meter on a real Swift, on this machine, until Ctrl-C
+	@exec $(BIN)/swiftstats demo
+
+test: lint mariadb ## run everything: lint, types, unit, store, Swift, crash and documentation tests
+	$(BIN)/python -m pytest $(ARGS)
+
+test-fast: $(VENV)/.installed-test ## run what needs no server, in under a minute
+	$(BIN)/python -m pytest -m "not mariadb and not swift and not crash" tests/unit tests/docs $(ARGS)
+
+lint: $(VENV)/.installed-test ## run ruff over everything, and mypy (strict) over swiftstats/
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+mariadb:
+	@.ci/mariadb
+
+clean: ## remove the virtual environment and everything that was built
+	rm -rf $(VENV) .tox build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The stamps make a second run start at once. They are made again when what is installed may have changed.
+$(VENV)/.installed-demo: setup.cfg pyproject.toml
+	@.ci/install "$(PYTHON)" "$(VENV)" ".[demo]"
+	@touch $@
+
+$(VENV)/.installed-test: setup.cfg pyproject.toml
+	@.ci/install "$(PYTHON)" "$(VENV)" ".[demo,cli,test]"
+	@touch $@ $(VENV)/.installed-demo
