@@ -83,7 +83,7 @@ def names(*allowed: str) -> Callable[[str], tuple[str, ...]]:
 
 
 def period(value: str) -> int:
-    if not value.isdigit() or not periods.is_period_length(int(value)):
+    if not re.fullmatch(r"\d{1,4}", value, re.ASCII) or not periods.is_period_length(int(value)):
         raise ValueError("a whole number of seconds that divides an hour, such as 3600, 1800 or 900")
     return int(value)
 
