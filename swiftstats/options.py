@@ -117,15 +117,19 @@ OPTIONS = (
     Option("DEFAULT", "reseller_prefix", prefixes, "AUTH", "names",
            "Swift's reseller prefixes, comma separated; the first is put before an account id that has none."),
     Option("DEFAULT", "spool_max_bytes", whole(MIB, 2**50), "4294967296", "bytes",
-           "The most that the spool's counter files may take. At the bound requests are served, and what is not counted is recorded as lost."),
+           "The most that the spool's counter files may take. At the bound requests are served, "
+           "and what is not counted is recorded as lost."),
     Option("DEFAULT", "max_unproven_names", whole(1, 10**6), "10000", "names",
-           "How many account names without evidence that they are real one worker keeps apart in a period; more are counted under (unknown)."),
+           "How many account names without evidence that they are real one worker keeps apart in a period; "
+           "more are counted under (unknown)."),
     Option("flusher", "flush", choice("spawn", "external"), "spawn", "",
-           "Who runs the flusher: `spawn`, the first worker starts one per host; `external`, systemd or cron does (recommended)."),
+           "Who runs the flusher: `spawn`, the first worker starts one per host; "
+           "`external`, systemd or cron does (recommended)."),
     Option("flusher", "flush_interval", seconds(1, 3600), None, "seconds",
            "How often usage is sent to the database; the period, where it is not given. Shorter shows the running hour."),
     Option("flusher", "flush_jitter", seconds(0, 3600), "60", "seconds",
-           "The most that a flush waits at random, so that a thousand hosts do not arrive together; at most a tenth of the period is used."),
+           "The most that a flush waits at random, so that a thousand hosts do not arrive together; "
+           "at most a tenth of the period is used."),
     Option("flusher", "msync_interval", seconds(0.1, 3600), "1", "seconds",
            "How often counters are forced to disk: what a power cut may cost. A killed process costs nothing."),
     Option("flusher", "batch_rows", whole(1, 10**6), "10000", "rows",
