@@ -1,0 +1,198 @@
+"""A segment as its reader sees it: one copy of its words, checked before anything is believed.
+
+The file may be written meanwhile by its owner. It is read through a mapping word by word, since only an eight-byte load is
+sure to see an eight-byte store whole, and from the front to the end, so that unbilled cells are read before passed ones
+(fields.py says why). A file that ends early is seen by its length, before the mapping could be read behind its end.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import mmap
+import os
+import time
+from array import array
+from typing import Iterator, NamedTuple
+
+from swiftstats.errors import SegmentError, SegmentVersionError
+from swiftstats.fields import CELL_COUNT, NAME_BYTES
+from swiftstats.journal import layout
+from swiftstats.journal.layout import (
+    H_BUSY,
+    H_LOST,
+    H_STATE,
+    HEADER_WORDS,
+    LOST_WORDS,
+    R_CELLS,
+    R_EVIDENCE,
+    R_NAME,
+    SEALED,
+    WORD,
+)
+
+#: How long a store may stay in a processor's store buffer: nanoseconds. This is a thousand times more.
+STORE_BUFFER_SECONDS = 0.001
+
+
+class Row(NamedTuple):
+    """One account of one segment."""
+
+    name: bytes
+    evidence: bool
+    cells: tuple[int, ...]
+
+
+class Snapshot:
+    """The words of a segment, as they were read; `path` is for messages."""
+
+    def __init__(self, path: str, words: array[int]) -> None:
+        self.path = path
+        self._words = words
+        self._check_header()
+        self.start = words[layout.H_PERIOD]
+        self.seconds = words[layout.H_SECONDS]
+        self.end = self.start + self.seconds
+        self.incarnation = f"{words[layout.H_INCARNATION]:016x}{words[layout.H_INCARNATION + 1]:016x}"
+        self.pid = words[layout.H_PID]
+        self.lost: tuple[int, int, int] = tuple(words[H_LOST : H_LOST + LOST_WORDS])  # type: ignore[assignment]
+
+    @classmethod
+    def read(cls, path: str) -> Snapshot:
+        """Read the segment at `path`; raise SegmentError for what is none, SegmentVersionError for a newer format."""
+        try:
+            fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+        except OSError as error:
+            raise SegmentError(path, f"cannot be opened: {error.strerror}") from error
+        try:
+            size = os.fstat(fd).st_size
+            if size < layout.HEADER_BYTES:
+                raise SegmentError(path, f"too short: {size} bytes")
+            with mmap.mmap(fd, size - size % WORD, prot=mmap.PROT_READ) as mapped:
+                view = memoryview(mapped).cast("Q")
+                try:
+                    return cls(path, _loaded(path, view))
+                finally:
+                    view.release()
+        except OSError as error:
+            raise SegmentError(path, f"cannot be read: {error.strerror}") from error
+        finally:
+            os.close(fd)
+
+    def rows(self) -> Iterator[Row]:
+        """Yield every row; raise SegmentError at the first that cannot be one."""
+        words = self._words
+        begin = HEADER_WORDS
+        number = 0
+        while begin < len(words):
+            end = begin + layout.extent_words(number)
+            position = begin
+            while position + R_NAME < end and words[position]:
+                row, size = self._row(position, end)
+                yield row
+                position += size
+            begin, number = end, number + 1
+
+    def save(self, path: str) -> None:
+        """Write the words to `path` by way of a temporary name, so that a reader sees all of them or the file before."""
+        temporary = path + ".new"
+        fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        with os.fdopen(fd, "wb") as file:
+            self._words.tofile(file)
+        os.rename(temporary, path)
+
+    def _check_header(self) -> None:
+        words = self._words
+        if words[layout.H_MAGIC] != layout.MAGIC:
+            raise SegmentError(self.path, "no segment, or one of a machine with another byte order")
+        if words[layout.H_CRC] != layout.header_crc(words[:HEADER_WORDS].tobytes()):
+            raise SegmentError(self.path, "the header fails its check")
+        version = words[layout.H_VERSION]
+        if version > layout.VERSION:
+            raise SegmentVersionError(self.path, f"format {version} is newer than {layout.VERSION}: upgrade this flusher")
+        if words[layout.H_CELLS] != CELL_COUNT:
+            raise SegmentError(self.path, f"{words[layout.H_CELLS]} cells in a row where format {version} has {CELL_COUNT}")
+        if words[layout.H_SECONDS] == 0 or words[H_STATE] not in (layout.OPEN, SEALED):
+            raise SegmentError(self.path, "the header holds impossible values")
+
+    def _row(self, position: int, end: int) -> tuple[Row, int]:
+        words = self._words
+        head = words[position]
+        length = head & 0xFFFF
+        size = R_NAME + (length + WORD - 1) // WORD
+        if not 0 < length <= NAME_BYTES or position + size > end:
+            raise SegmentError(self.path, f"no row at word {position}")
+        name = words[position + R_NAME : position + size].tobytes()[:length]
+        if head != layout.row_head(name):
+            raise SegmentError(self.path, f"the row at word {position} fails its check")
+        cells = tuple(words[position + R_CELLS : position + R_NAME])
+        if max(cells) >> 63:
+            raise SegmentError(self.path, f"the row at word {position} holds impossible values")
+        return Row(name, bool(words[position + R_EVIDENCE]), cells), size
+
+
+def _loaded(path: str, view: memoryview) -> array[int]:
+    """Copy header and published extents, each word by a load of its own; raise SegmentError where the file lacks some."""
+    header = array("Q", view[:HEADER_WORDS].tolist())
+    if header[layout.H_MAGIC] != layout.MAGIC:
+        return header  # refused by what it is, not by its length
+    extents = header[layout.H_EXTENTS]
+    if not 0 < extents < 2**20 or len(view) * WORD < layout.file_bytes(extents):
+        raise SegmentError(path, f"truncated: {len(view) * WORD} bytes, of {extents} extents")
+    header.extend(view[HEADER_WORDS : layout.file_bytes(extents) // WORD].tolist())
+    return header
+
+
+def seal(path: str) -> None:
+    """Forbid any more counts in the segment at `path`: the flusher's half of the seal, first step."""
+    with _mapped_header(path) as header:
+        header[H_STATE] = SEALED
+
+
+def is_quiet(path: str) -> bool:
+    """Tell whether nobody is inside an update of a sealed segment any more: not busy, or its owner is gone.
+
+    Ask only STORE_BUFFER_SECONDS after seal(): a worker that saw OPEN has said busy before, and that store is out by then.
+    """
+    with _mapped_header(path) as header:
+        if header[H_BUSY] == 0:
+            return True
+    return owner_is_gone(path)
+
+
+def owner_is_gone(path: str) -> bool:
+    """Tell whether no process holds the lock of the segment at `path`."""
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        return True
+    except BlockingIOError:
+        return False
+    finally:
+        os.close(fd)
+
+
+def wait_for_stores() -> None:
+    """Wait until every processor's store buffer has been written out."""
+    time.sleep(STORE_BUFFER_SECONDS)
+
+
+class _mapped_header:
+    """The header of a segment, mapped for writing; FileNotFoundError and SegmentError as they come."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+
+    def __enter__(self) -> memoryview:
+        fd = os.open(self._path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+        try:
+            if os.fstat(fd).st_size < layout.HEADER_BYTES:
+                raise SegmentError(self._path, "too short for a header")
+            self._map = mmap.mmap(fd, layout.HEADER_BYTES)
+        finally:
+            os.close(fd)
+        self._view = memoryview(self._map).cast("Q")
+        return self._view
+
+    def __exit__(self, *_: object) -> None:
+        self._view.release()
+        self._map.close()

@@ -1,0 +1,199 @@
+"""The spool: one host's directory of counter files, and the locks on it.
+
+    identity        which writer this is (identity.py)
+    control         words that all processes share (control.py)
+    spool.lock      held while identity or control are made
+    workers.lock    shared by every worker for life: where it can be had alone, no worker lives
+    flusher.lock    held by the flusher for life: elects one
+    sweep.lock      held for one sweep
+    segments/       PERIOD-PID-RANDOM.segment, a worker's counters (layout.py); `.new-…` while one is made
+    copies/         what a running period's flush has read and shipped of a segment, under the segment's name
+    periods/        PERIOD-END.period, the decided totals of a closed period (period_file.py)
+    aside/          what could not be read, and what came for a period whose totals were decided
+
+Directories are 0700 and files 0600.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import secrets
+from typing import Iterator, NamedTuple
+
+from swiftstats.errors import JournalError
+from swiftstats.journal import identity as identities
+from swiftstats.journal.control import CLOSED_THROUGH, LAST_SWEEP, SHIPPED_THROUGH, Control
+from swiftstats.journal.identity import Identity
+
+DIRECTORIES = ("segments", "copies", "periods", "aside")
+
+
+class SegmentFile(NamedTuple):
+    """A segment by its name: where its period starts, and its path."""
+
+    start: int
+    name: str
+    path: str
+
+
+class Lock:
+    """An advisory lock on a file, until `release` or the end of the process."""
+
+    def __init__(self, path: str, operation: int) -> None:
+        """Take the lock, or raise BlockingIOError with LOCK_NB where another process holds it."""
+        self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        try:
+            fcntl.flock(self._fd, operation)
+        except BaseException:
+            os.close(self._fd)
+            raise
+
+    def release(self) -> None:
+        os.close(self._fd)
+
+    def __enter__(self) -> Lock:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.release()
+
+
+class Spool:
+    """Paths and locks; nothing is made until `prepare`."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self.segments = os.path.join(path, "segments")
+        self.copies = os.path.join(path, "copies")
+        self.periods = os.path.join(path, "periods")
+        self.aside = os.path.join(path, "aside")
+
+    def prepare(self, *, server: str, period_seconds: int, now: int) -> tuple[Identity, Control]:
+        """Make what is missing, and return who we are and the control words; raise OSError or JournalError."""
+        for directory in (self.path, *(os.path.join(self.path, name) for name in DIRECTORIES)):
+            try:
+                os.mkdir(directory, 0o700)
+            except FileExistsError:
+                pass
+            except FileNotFoundError:
+                os.makedirs(directory, 0o700)
+        path = os.path.join(self.path, "identity")
+        wanted = {"boot": identities.boot_id(), "server": server, "period_seconds": period_seconds}
+        identity = identities.load(path, **wanted)  # type: ignore[arg-type]
+        control = self._control()
+        if identity is None or control is None:
+            with self.lock("spool.lock", fcntl.LOCK_EX):
+                # Another process may have made them while this one waited.
+                identity = identities.load(path, **wanted)  # type: ignore[arg-type]
+                if identity is None:
+                    identity = identities.mint(path, now=now, **wanted)  # type: ignore[arg-type]
+                control = control or self._control() or self._new_control()
+        return identity, control
+
+    def lock(self, name: str, operation: int) -> Lock:
+        """Take one of the spool's locks; see Lock."""
+        return Lock(os.path.join(self.path, name), operation)
+
+    def worker_lock(self) -> Lock:
+        """Say that a worker lives, until the lock is released."""
+        return self.lock("workers.lock", fcntl.LOCK_SH)
+
+    def workers_live(self) -> bool:
+        """Tell whether any worker has the spool open."""
+        return self._is_held("workers.lock", fcntl.LOCK_EX)
+
+    def flusher_running(self) -> bool:
+        """Tell whether this host's flusher lives."""
+        return self._is_held("flusher.lock", fcntl.LOCK_SH)
+
+    def new_segment_name(self, start: int) -> str:
+        return f"{start}-{os.getpid()}-{secrets.token_hex(4)}.segment"
+
+    def list_segments(self) -> list[SegmentFile]:
+        """Return the segments that have their names, by period."""
+        found = []
+        for entry in self._entries(self.segments):
+            start, _, rest = entry.name.partition("-")
+            if start.isdigit() and rest.endswith(".segment"):
+                found.append(SegmentFile(int(start), entry.name, entry.path))
+        return sorted(found)
+
+    def counter_bytes(self) -> int:
+        """Return what segments and their copies take: what `spool_max_bytes` bounds."""
+        return sum(_size(entry) for directory in (self.segments, self.copies) for entry in self._entries(directory))
+
+    def put_aside(self, path: str) -> str:
+        """Move a file out of the way and return where it is now."""
+        base = os.path.join(self.aside, os.path.basename(path))
+        target, number = base, 0
+        while os.path.exists(target):
+            number += 1
+            target = f"{base}.{number}"
+        os.rename(path, target)
+        return target
+
+    def describe(self) -> dict[str, object]:
+        """Return what `swiftstats status` shows of this host; every number is an integer, times are seconds or None."""
+        control = self._control()
+        segments = self.list_segments()
+        closed = control.get(CLOSED_THROUGH) if control else 0
+        described = {
+            "path": self.path,
+            "exists": os.path.isdir(self.path),
+            "segments": len(segments),
+            "bytes": self.counter_bytes(),
+            "oldest_period": segments[0].start if segments else None,
+            "period_files": sum(1 for _ in self._entries(self.periods)),
+            "aside": sum(1 for _ in self._entries(self.aside)),
+            "closed_through": closed or None,
+            "shipped_through": (control.get(SHIPPED_THROUGH) if control else 0) or None,
+            "last_sweep": (control.get(LAST_SWEEP) if control else 0) or None,
+            "workers_live": self.workers_live(),
+            "flusher_running": self.flusher_running(),
+        }
+        if control:
+            control.close()
+        return described
+
+    def _control(self) -> Control | None:
+        """Map the control file; None where there is none that can be used."""
+        try:
+            return Control(os.path.join(self.path, "control"))
+        except (FileNotFoundError, JournalError):
+            return None
+
+    def _new_control(self) -> Control:
+        # A damaged one is kept for whoever looks into it; the flusher learns from the database how far it had closed.
+        path = os.path.join(self.path, "control")
+        if os.path.lexists(path):
+            self.put_aside(path)
+        Control.create(path)
+        return Control(path)
+
+    def _is_held(self, name: str, operation: int) -> bool:
+        path = os.path.join(self.path, name)
+        if not os.path.exists(path):
+            return False
+        try:
+            Lock(path, operation | fcntl.LOCK_NB).release()
+        except BlockingIOError:
+            return True
+        except OSError:
+            return False
+        return False
+
+    @staticmethod
+    def _entries(directory: str) -> Iterator[os.DirEntry[str]]:
+        try:
+            with os.scandir(directory) as entries:
+                yield from entries
+        except FileNotFoundError:
+            return
+
+
+def _size(entry: os.DirEntry[str]) -> int:
+    try:
+        return entry.stat(follow_symlinks=False).st_size
+    except FileNotFoundError:  # unlinked by the flusher meanwhile
+        return 0
