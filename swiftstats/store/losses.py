@@ -1,0 +1,54 @@
+"""What is known to be missing from the totals: recorded once, merged by maximum like everything that is shipped."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Optional
+
+from sqlalchemy import Connection, select
+
+from swiftstats.fields import NAME_BYTES
+from swiftstats.store import upsert
+from swiftstats.store.schema import losses, servers, writers
+
+#: Characters of `detail` that are kept.
+DETAIL = 1000
+
+
+@dataclass(frozen=True)
+class Loss:
+    """Requests and bytes (0: not known) of [begin, end) that are in no total; `kind` and `detail` say why."""
+
+    server: str
+    incarnation: Optional[str]  #: None where no writer is to blame
+    begin: int
+    end: int
+    kind: str
+    subject: bytes
+    requests: int
+    bytes_in: int
+    bytes_out: int
+    detail: str
+    recorded_at: int
+
+
+def record_loss(connection: Connection, *, server_id: int, writer_id: int, begin: int, end: int, kind: str,
+                subject: bytes = b"", requests: int = 0, bytes_in: int = 0, bytes_out: int = 0, detail: str = "",
+                now: int) -> None:
+    """Record a loss; recorded again it changes nothing, and what grew since is kept by maximum. `writer_id` 0: none."""
+    row = (server_id, writer_id, begin, end, kind, subject[:NAME_BYTES], requests, bytes_in, bytes_out,
+           detail[:DETAIL], now)
+    upsert.maximum(connection, losses, [row], ("end", "requests", "bytes_in", "bytes_out"))
+
+
+def losses_between(connection: Connection, begin: int, end: int) -> list[Loss]:
+    """Return the losses that overlap [begin, end), by begin, server and kind."""
+    query = (
+        select(servers.c.name, writers.c.incarnation, *list(losses.c)[3:])
+        .select_from(losses.join(servers, servers.c.id == losses.c.server_id)
+                     .outerjoin(writers, writers.c.id == losses.c.writer_id))
+        .where(losses.c.begin < end, losses.c.end > begin)
+        .order_by(losses.c.begin, servers.c.name, losses.c.kind, losses.c.subject)
+    )
+    return [Loss(bytes(name).decode("utf-8", "surrogateescape"), incarnation, begin, end, kind, bytes(subject), *rest)
+            for name, incarnation, begin, end, kind, subject, *rest in connection.execute(query)]

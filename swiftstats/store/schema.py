@@ -1,0 +1,141 @@
+"""The tables, as SQLAlchemy Core knows them; `migrations/` makes them, and a test compares the two.
+
+Everything is an integer, a moment in UTC seconds, or bytes: names are binary, since a collation makes `AUTH_x` and `AUTH_x `
+one (error 1062). There are no foreign keys: a table that is partitioned or sharded cannot have them, and nothing here is
+deleted but by `day`. A site is one database; its one row in `site` is what everybody locks who could complete a period.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import BigInteger, Column, Integer, LargeBinary, MetaData, String, Table, UniqueConstraint
+from sqlalchemy.dialects import mysql
+
+from swiftstats.fields import CELLS, NAME_BYTES
+
+#: The revision that this code reads and writes. Revisions are four digits, so that older and newer can be told apart.
+REVISION = "0001"
+
+metadata = MetaData()
+
+#: How tables are made on MySQL and MariaDB.
+_MYSQL: dict[str, Any] = {"mysql_engine": "InnoDB", "mysql_charset": "utf8mb4", "mysql_collate": "utf8mb4_bin"}
+
+_ID = BigInteger().with_variant(Integer(), "sqlite")  # only an INTEGER PRIMARY KEY numbers itself in SQLite
+_INCARNATION = String(32).with_variant(mysql.CHAR(32, charset="ascii", collation="ascii_bin"), "mysql")
+
+
+def _binary(length: int) -> LargeBinary:
+    return LargeBinary().with_variant(mysql.VARBINARY(length), "mysql")
+
+
+def _moment(name: str, nullable: bool = False) -> Column[int]:
+    return Column(name, BigInteger(), nullable=nullable)
+
+
+def _cells() -> list[Column[int]]:
+    """One column per cell, in the order of `fields.CELLS`: 0 to 2^63-1."""
+    return [Column(name, BigInteger(), nullable=False) for name in CELLS]
+
+
+#: The one row of the site, id 1. Whoever could complete a period holds its lock.
+site = Table(
+    "site", metadata,
+    Column("id", Integer(), primary_key=True, autoincrement=False),
+    _moment("complete_through", nullable=True),  # high-water mark: the furthest that the site ever was complete
+    Column("period_seconds", Integer(), nullable=True),  # of the first writer that registered
+    **_MYSQL,
+)
+
+#: Hosts that count. `announced_at`: waited for from that period on, though no writer has registered yet.
+servers = Table(
+    "servers", metadata,
+    Column("id", _ID, primary_key=True),
+    Column("name", _binary(255), nullable=False, unique=True),
+    _moment("announced_at", nullable=True),
+    _moment("registered_at", nullable=True),
+    _moment("retired_at", nullable=True),
+    **_MYSQL,
+)
+
+#: Writers: a server's incarnations. Live is who has neither ended (its successor closed what it left) nor been retired.
+writers = Table(
+    "writers", metadata,
+    Column("id", _ID, primary_key=True),
+    Column("server_id", BigInteger(), nullable=False),
+    Column("incarnation", _INCARNATION, nullable=False, unique=True),
+    Column("predecessor", _INCARNATION, nullable=True),
+    _moment("first_period"),
+    _moment("closed_through"),
+    Column("period_seconds", Integer(), nullable=False),
+    _moment("registered_at"),
+    _moment("ended_at", nullable=True),
+    _moment("retired_at", nullable=True),
+    _moment("last_flush", nullable=True),
+    Column("spool_bytes", BigInteger(), nullable=False, default=0),
+    Column("backlog_periods", Integer(), nullable=False, default=0),
+    **_MYSQL,
+)
+
+#: The dictionary of account names, with their reseller prefix. Ids are good within the transaction that read them.
+accounts = Table(
+    "accounts", metadata,
+    Column("id", _ID, primary_key=True),
+    Column("name", _binary(NAME_BYTES), nullable=False, unique=True),
+    _moment("first_seen"),
+    **_MYSQL,
+)
+
+#: Usage: the total of one writer for one account in one period, which only grows. `day` = period // 86400 leads the key, so
+#: that an hour's arrival touches neighbouring pages and a day can be a partition that is dropped.
+io_hours = Table(
+    "io_hours", metadata,
+    Column("day", Integer(), primary_key=True, autoincrement=False),
+    Column("account_id", BigInteger(), primary_key=True, autoincrement=False),
+    Column("period", BigInteger(), primary_key=True, autoincrement=False),
+    Column("writer_id", BigInteger(), primary_key=True, autoincrement=False),
+    *_cells(),
+    sqlite_with_rowid=False,
+    **_MYSQL,
+)
+
+#: What is known not to be in the totals: `kind` and `subject` (an account, a file's name) of [begin, end). Writer 0: none.
+losses = Table(
+    "losses", metadata,
+    Column("id", _ID, primary_key=True),
+    Column("server_id", BigInteger(), nullable=False),
+    Column("writer_id", BigInteger(), nullable=False),
+    _moment("begin"),
+    _moment("end"),
+    Column("kind", String(32).with_variant(mysql.VARCHAR(32, charset="ascii", collation="ascii_bin"), "mysql"), nullable=False),
+    Column("subject", _binary(NAME_BYTES), nullable=False),
+    Column("requests", BigInteger(), nullable=False),
+    Column("bytes_in", BigInteger(), nullable=False),
+    Column("bytes_out", BigInteger(), nullable=False),
+    Column("detail", String(1000), nullable=False),
+    _moment("recorded_at"),
+    UniqueConstraint("server_id", "writer_id", "begin", "kind", "subject", name="losses_once"),
+    **_MYSQL,
+)
+
+#: What was merged into a period that the site had completed before: the growth, per account, when it was merged.
+corrections = Table(
+    "corrections", metadata,
+    Column("id", _ID, primary_key=True),
+    Column("server_id", BigInteger(), nullable=False),
+    Column("writer_id", BigInteger(), nullable=False),
+    Column("account_id", BigInteger(), nullable=False),
+    _moment("period"),
+    _moment("recorded_at"),
+    *_cells(),
+    UniqueConstraint("account_id", "period", "id", name="corrections_of_account"),  # an index that MySQL makes with the table
+    **_MYSQL,
+)
+
+#: Reseller prefixes as configured when `migrate` ran: what the view swift_statistics takes off an account's name.
+reseller_prefixes = Table(
+    "reseller_prefixes", metadata,
+    Column("prefix", _binary(NAME_BYTES), primary_key=True),
+    **_MYSQL,
+)

@@ -1,0 +1,51 @@
+"""Merge rows by maximum, and give names their ids: the two writes that any number of repetitions leave the same."""
+
+from __future__ import annotations
+
+from typing import Any, Collection, Sequence
+
+from sqlalchemy import Connection, Table, UniqueConstraint, select
+
+from swiftstats.store import dialects
+from swiftstats.store.schema import accounts
+
+#: Names that one statement asks for: below the 999 parameters of old SQLite.
+NAMES = 900
+
+
+def maximum(connection: Connection, table: Table, rows: Sequence[Sequence[Any]], greatest: Sequence[str]) -> None:
+    """Insert rows, in the order given; where a row's key is there, each column of `greatest` keeps the greater value.
+
+    A row has every column of the table in its order, but not an id that numbers itself. The key is the primary key, or the
+    unique constraint where that is such an id. Rows in key order keep concurrent writers from deadlock.
+    """
+    if rows:
+        dialects.of(connection).maximum(connection, table, _key(table), greatest, rows)
+
+
+def account_ids(connection: Connection, names: Collection[bytes]) -> dict[bytes, int]:
+    """Return the ids of accounts that the dictionary knows. They are good for this transaction only."""
+    ordered = sorted(names)
+    found: dict[bytes, int] = {}
+    for start in range(0, len(ordered), NAMES):
+        query = select(accounts.c.name, accounts.c.id).where(accounts.c.name.in_(ordered[start:start + NAMES]))
+        found.update((bytes(name), number) for name, number in connection.execute(query))
+    return found
+
+
+def add_accounts(connection: Connection, names: Collection[bytes], now: int) -> dict[bytes, int]:
+    """Return the ids of accounts, having added those that are new."""
+    found = account_ids(connection, names)
+    missing = sorted(set(names) - found.keys())
+    if missing:
+        # Another writer may add the same name at the same time: who comes second waits, and finds the first's id.
+        maximum(connection, accounts, [(name, now) for name in missing], ())
+        found.update(account_ids(connection, missing))
+    return found
+
+
+def _key(table: Table) -> list[str]:
+    if table.autoincrement_column is None:
+        return [column.name for column in table.primary_key]
+    unique = next(constraint for constraint in table.constraints if isinstance(constraint, UniqueConstraint))
+    return [column.name for column in unique.columns]

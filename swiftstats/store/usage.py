@@ -1,0 +1,136 @@
+"""Hours of usage: merged by maximum, read as sums over writers, exact beyond 2^63."""
+
+from __future__ import annotations
+
+from typing import Collection, Iterator, Sequence
+
+from sqlalchemy import Connection, Select, func, insert, select
+
+from swiftstats.fields import CELL_COUNT, CELLS
+from swiftstats.periods import DAY
+from swiftstats.store import dialects, upsert
+from swiftstats.store.losses import Loss, losses_between, record_loss
+from swiftstats.store.schema import accounts, corrections, io_hours, writers
+from swiftstats.store.writers import Writer, high_water, lock, revive
+
+__all__ = ["Loss", "corrections_between", "first_recorded", "hours", "known", "losses_between", "merge", "record_loss", "total"]
+
+#: Days that one statement reads: what the key (day, account, …) makes one seek each of, and the bound on what is in memory.
+DAYS = 31
+
+_CELL_COLUMNS = [io_hours.c[name] for name in CELLS]
+
+
+def known(connection: Connection, names: Collection[bytes]) -> set[bytes]:
+    """Return those of `names` that the store has an account of."""
+    return set(upsert.account_ids(connection, names))
+
+
+def merge(connection: Connection, *, writer: Writer, period: int, rows: Sequence[tuple[bytes, tuple[int, ...]]],
+          now: int) -> int:
+    """Merge a writer's totals (name, cells) of one period; return the number of corrections that this recorded.
+
+    Rows come sorted by name; the greater value stays, cell by cell. Growth of a period that the site had already completed
+    is recorded as a correction, once. A retired writer that ships is live again.
+    """
+    end = period + writer.period_seconds
+    late = _hold(connection, writer, end)
+    ids = upsert.add_accounts(connection, [name for name, _ in rows], now)
+    totals = sorted((ids[name], cells) for name, cells in rows)
+    day = period // DAY
+    grown = _growth(connection, writer, period, totals) if late else []
+    upsert.maximum(connection, io_hours, [(day, account, period, writer.id, *cells) for account, cells in totals], CELLS)
+    if grown:
+        connection.execute(insert(corrections), [
+            {"server_id": writer.server_id, "writer_id": writer.id, "account_id": account, "period": period,
+             "recorded_at": now, **dict(zip(CELLS, cells))} for account, cells in grown])
+    return len(grown)
+
+
+def _hold(connection: Connection, writer: Writer, end: int) -> bool:
+    """Keep what decides about corrections still to the end of the transaction; tell whether the site had completed `end`.
+
+    While a live writer has not closed a period the site cannot complete it, so its own row is enough to hold, and flushers
+    do not wait for each other. What is late holds the site.
+    """
+    query = select(writers.c.closed_through, writers.c.ended_at, writers.c.retired_at).where(writers.c.id == writer.id)
+    closed, ended_at, retired_at = connection.execute(query.with_for_update()).one()
+    if closed < end and ended_at is None and retired_at is None:
+        return (high_water(connection) or 0) >= end
+    lock(connection)
+    if retired_at is not None:
+        revive(connection, writer)
+    return (high_water(connection) or 0) >= end
+
+
+def _growth(connection: Connection, writer: Writer, period: int, totals: Sequence[tuple[int, tuple[int, ...]]],
+            ) -> list[tuple[int, tuple[int, ...]]]:
+    """Return what `totals` will add to what is stored, per account, without those that add nothing."""
+    stored: dict[int, tuple[int, ...]] = {}
+    for start in range(0, len(totals), upsert.NAMES):
+        query = select(io_hours.c.account_id, *_CELL_COLUMNS).where(
+            io_hours.c.day == period // DAY, io_hours.c.period == period, io_hours.c.writer_id == writer.id,
+            io_hours.c.account_id.in_([account for account, _ in totals[start:start + upsert.NAMES]]))
+        stored.update((row[0], tuple(row[1:])) for row in connection.execute(query))
+    nothing = (0,) * CELL_COUNT
+    grown = ((account, tuple(max(new - old, 0) for new, old in zip(cells, stored.get(account, nothing))))
+             for account, cells in totals)
+    return [(account, cells) for account, cells in grown if any(cells)]
+
+
+def total(connection: Connection, account: bytes, begin: int, end: int) -> tuple[int, ...]:
+    """Return the cells of an account summed over [begin, end) and all writers, exactly; zeros where there is nothing."""
+    cells = [0] * CELL_COUNT
+    for days in _days(connection, begin, end):
+        for row in connection.execute(_sums(connection, account, begin, end, days)):
+            cells = [before + added for before, added in zip(cells, _whole(row[:2 * CELL_COUNT]))]
+    return tuple(cells)
+
+
+def hours(connection: Connection, account: bytes, begin: int, end: int) -> Iterator[tuple[int, tuple[int, ...]]]:
+    """Yield (period, cells summed over writers) of [begin, end), ascending, where there is anything; memory is bounded."""
+    period = io_hours.c.period
+    for days in _days(connection, begin, end):
+        query = _sums(connection, account, begin, end, days).add_columns(period).group_by(period).order_by(period)
+        for row in connection.execute(query):
+            yield row[-1], _whole(row[:-1])
+
+
+def corrections_between(connection: Connection, account: bytes, begin: int, end: int) -> list[int]:
+    """Return the periods of [begin, end) that were corrected for an account, ascending."""
+    query = select(corrections.c.period).distinct().where(
+        corrections.c.account_id == _id(account), corrections.c.period >= begin, corrections.c.period < end)
+    return list(connection.execute(query.order_by(corrections.c.period)).scalars())
+
+
+def first_recorded(connection: Connection) -> int | None:
+    """Return the start of the first period that any server recorded; None where none has registered."""
+    return connection.execute(select(func.min(writers.c.first_period))).scalar()
+
+
+def _id(account: bytes) -> object:
+    return select(accounts.c.id).where(accounts.c.name == account).scalar_subquery()
+
+
+def _days(connection: Connection, begin: int, end: int) -> Iterator[list[int]]:
+    """Yield the days of [begin, end) in pieces, none outside what is stored."""
+    first, last = connection.execute(select(func.min(io_hours.c.day), func.max(io_hours.c.day))).one()
+    if first is None or begin >= end:
+        return
+    first, last = max(first, begin // DAY), min(last, (end - 1) // DAY)
+    for start in range(first, last + 1, DAYS):
+        yield list(range(start, min(start + DAYS, last + 1)))
+
+
+def _sums(connection: Connection, account: bytes, begin: int, end: int, days: list[int]) -> Select[tuple[object, ...]]:
+    """Return the query of every cell's sum, each in two columns; see `_whole`. Days are listed: each is a seek of the key."""
+    exact = dialects.of(connection).exact_sum
+    return select(*(half for column in _CELL_COLUMNS for half in exact(column))).where(
+        io_hours.c.day.in_(days), io_hours.c.account_id == _id(account),
+        io_hours.c.period >= begin, io_hours.c.period < end)
+
+
+def _whole(halves: Sequence[object]) -> tuple[int, ...]:
+    """Return exact sums from their columns (high, low), which are NULL where there was no row."""
+    numbers = [int(half or 0) for half in halves]  # type: ignore[call-overload]
+    return tuple((high << 32) + low for high, low in zip(numbers[::2], numbers[1::2]))
