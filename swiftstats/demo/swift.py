@@ -102,7 +102,8 @@ class Proxy:
 class Swift:
     """A cluster; a context manager that starts it and stops it.
 
-    folder: empty or absent, and left in place; workers: of the proxy; users: tempauth's;
+    folder: made where it is missing, and left in place (what was stored there before is there again);
+    workers: of the proxy; users: tempauth's; port: of the proxy, a free one where it is 0;
     meter: options of our filter, None for a pipeline without it; extra: more filters; options: of filters, by name.
     """
 
@@ -123,7 +124,8 @@ class Swift:
         self.users = tuple(users)
         self._own_memcache, self._progress = own_memcache, progress
         self._workers, self._meter, self._extra, self._options = workers, meter, tuple(extra), dict(options or {})
-        self._wanted_port = port
+        #: The first proxy's, known before it runs.
+        self.port = port or free_port()
         self._processes: list[Process] = []
         self._backends: dict[str, Process] = {}
         self.ports: dict[str, int] = {}
@@ -164,7 +166,7 @@ class Swift:
             updater.start()
             self.add_proxy(
                 "proxy-server", workers=self._workers, meter=self._meter, extra=self._extra, options=self._options,
-                port=self._wanted_port,
+                port=self.port,
             )
         except BaseException:
             self.stop()
@@ -215,9 +217,8 @@ class Swift:
         if importlib.util.find_spec("swift") is None:
             raise DemoError(f"{sys.executable} has no OpenStack Swift; install it with: pip install 'swiftstats[demo]'")
         self._progress(f"OpenStack Swift in {self.folder}")
-        (self.folder / "devices" / confs.DEVICE).mkdir(parents=True)
-        for name in ("log", "cache"):
-            (self.folder / name).mkdir()
+        for name in (f"devices/{confs.DEVICE}", "log", "cache"):
+            (self.folder / name).mkdir(parents=True, exist_ok=True)
         check_extended_attributes(self.folder)
         self.ports = {server: free_port() for server in (*_BACKENDS, "memcache")}
         self._write("swift.conf", confs.swift_conf())
