@@ -52,27 +52,34 @@ def run(arguments: argparse.Namespace) -> int:
         _say(f"port {arguments.port} is taken: the statistics service listens on {site.port}")
     summary: dict[str, object] = {"ok": False, "folder": str(folder)}
     try:
-        try:
-            site.start()
-            _exercise(site, summary, again=again)
-            if not arguments.once:
-                _stay(site)
-        finally:
-            _quiet()
-            _say("stopping: the proxy first, then the flusher, a last flush, the service")
-            site.stop()
-            _say("everything that was started has ended")
+        site.start()
+        _exercise(site, summary, again=again)
+        if not arguments.once:
+            _stay(site)
     except Stopped:
         summary["stopped"] = True
     except SwiftStatsError as error:
-        print(f"swiftstats demo: {error}", file=sys.stderr)
-        summary["error"] = str(error).partition("\n")[0]
+        _failed(error, summary)
+    finally:
+        _quiet()
+        _say("stopping: the proxy first, then the flusher, a last flush, the service")
+        try:
+            site.stop()
+            _say("everything that was started has ended")
+        except SwiftStatsError as error:
+            _failed(error, summary)
     _say_what_stays(folder, keep=bool(arguments.dir) or not (arguments.once and summary["ok"]))
     summary["seconds"] = round(time.monotonic() - started, 1)
     if arguments.once:
         print(json.dumps(summary), flush=True)
         return 0 if summary["ok"] else 1
-    return 0 if summary["ok"] or "stopped" in summary else 1
+    return 1 if "error" in summary else 0
+
+
+def _failed(error: SwiftStatsError, summary: dict[str, object]) -> None:
+    print(f"swiftstats demo: {error}", file=sys.stderr, flush=True)
+    summary["ok"] = False
+    summary.setdefault("error", str(error).partition("\n")[0])
 
 
 def _exercise(site: object, summary: dict[str, object], *, again: bool) -> None:

@@ -96,13 +96,13 @@ class Site:
             ))
             self.command("migrate")
             self._progress(f"database {self.database.split('@')[-1]}")
-            self._counted = True
             self.swift.start()
             self.flusher.start()
             self._progress("flusher")
             self.service.start()
             self.service.wait_ready(lambda: _answers(self.url + "/healthcheck"))
             self._progress(f"statistics service on {self.url}")
+            self._counted = True
         except BaseException:
             self.stop()
             raise
