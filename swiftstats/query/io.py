@@ -1,0 +1,73 @@
+"""Requests and bytes of one account over a range: the sum, or period by period.
+
+The caller opens one read snapshot for an answer; the header is read first in it, then the counts.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Iterable, Iterator
+
+from sqlalchemy import Connection
+
+from swiftstats import fields, periods
+from swiftstats.query import freshness
+from swiftstats.query.question import Question
+from swiftstats.store import usage
+
+ZEROS = fields.values((0,) * fields.CELL_COUNT)
+
+
+@dataclass(frozen=True)
+class Sum:
+    """The whole range in one; `values` in the order of fields.FIELDS, exact integers of any size."""
+
+    header: freshness.Header
+    values: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Detail:
+    """Every period of the range, in order: (start, values), or (start, None) where it has not begun or nothing was recorded.
+
+    `rows` streams: it is read once, inside the snapshot that it was made in, and may raise StoreError half-way.
+    """
+
+    header: freshness.Header
+    rows: Iterator[tuple[int, tuple[int, ...] | None]]
+
+
+def total(connection: Connection, question: Question) -> Sum:
+    """Return the sum over the range. An account that was never seen has zeros."""
+    header = freshness.header(connection, question)
+    return Sum(header, fields.values(usage.total(connection, question.account, question.begin, question.end)))
+
+
+def detail(connection: Connection, question: Question, *, now: float) -> Detail:
+    """Return the range period by period; `now` tells which periods have begun."""
+    header = freshness.header(connection, question)
+    first = usage.first_recorded(connection)
+    counted = usage.hours(connection, question.account, question.begin, question.end)
+    return Detail(header, every_period(question, counted, first=first, now=now))
+
+
+def every_period(question: Question, counted: Iterable[tuple[int, tuple[int, ...]]], *, first: int | None,
+                 now: float) -> Iterator[tuple[int, tuple[int, ...] | None]]:
+    """Yield each period of the question with its values; what was counted is always shown, so details add up to the sum.
+
+    `counted` is (start, cells) ascending, and may come in shorter periods than the question's. `first` is the start of the
+    first period that any server recorded.
+    """
+    seconds = question.period_seconds
+    groups = groupby(counted, key=lambda row: periods.floor(row[0], seconds))
+    group = next(groups, None)
+    for start in range(question.begin, question.end, seconds):
+        if group is not None and group[0] == start:
+            cells = [sum(column) for column in zip(*(row[1] for row in group[1]))]
+            yield start, fields.values(cells)
+            group = next(groups, None)
+        elif first is None or start < periods.floor(first, seconds) or start > now:
+            yield start, None
+        else:
+            yield start, ZEROS

@@ -1,0 +1,74 @@
+"""Tables and pairs for a terminal: aligned for people, separated by tabs, with exact integers, for a pipe."""
+
+from __future__ import annotations
+
+import re
+from typing import Iterable, Iterator, Sequence
+
+from swiftstats import fields, periods
+from swiftstats.query.freshness import Header
+from swiftstats.query.io import Detail, Sum
+
+# What would move the cursor, or break a line or a column.
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+
+
+def clean(value: object) -> str:
+    """Return a value as text that keeps to its cell; None is empty."""
+    return "" if value is None else _CONTROL.sub("\ufffd", str(value))
+
+
+def rows(titles: Sequence[str], body: Iterable[Sequence[object]], *, aligned: bool) -> str:
+    """Write a table with a line of titles. Numbers are aligned to the right."""
+    lines = [[clean(value) for value in row] for row in body]
+    if not aligned:
+        return "".join("\t".join(line) + "\n" for line in [list(titles), *lines])
+    table = [list(titles), *lines]
+    widths = [max(len(line[column]) for line in table) for column in range(len(titles))]
+    numeric = [bool(lines) and all(re.fullmatch(r"-?\d*", line[column]) for line in lines) for column in range(len(titles))]
+    return "".join(
+        "  ".join(cell.rjust(width) if right else cell.ljust(width) for cell, width, right in zip(line, widths, numeric)).rstrip()
+        + "\n" for line in table
+    )
+
+
+def pairs(found: Iterable[tuple[str, object]], *, aligned: bool) -> str:
+    """Write a name and a value a line."""
+    lines = [(name, clean(value)) for name, value in found]
+    if not aligned:
+        return "".join(f"{name}\t{value}\n" for name, value in lines)
+    width = max((len(name) for name, _ in lines), default=0)
+    return "".join(f"{name.ljust(width)}  {value}".rstrip() + "\n" for name, value in lines)
+
+
+def header_pairs(header: Header) -> list[tuple[str, object]]:
+    """Return what stands above an answer, in the words of the JSON form."""
+    question, through = header.question, header.complete_through
+    found: list[tuple[str, object]] = [
+        ("Account_ID", question.asked),
+        ("Begin Time", periods.format(question.begin)),
+        ("End Time", periods.format(question.end)),
+        ("Complete Through", None if through is None else periods.format(through)),
+    ]
+    if header.waiting_for is not None:
+        found.append(("Waiting For", ", ".join(header.waiting_for)))
+    for name, starts in (("Incomplete", header.incomplete), ("Corrected", header.corrected)):
+        if starts:
+            found.append((name, ", ".join(periods.format(start) for start in starts)))
+    return found
+
+
+def total(answer: Sum, *, aligned: bool) -> str:
+    """Write a sum: a field a line, after what stands above it."""
+    titles = [field.title for field in fields.FIELDS]
+    return pairs([*header_pairs(answer.header), *zip(titles, answer.values)], aligned=aligned)
+
+
+def detail_rows(answer: Detail) -> Iterator[tuple[object, ...]]:
+    """Yield a row per period; a null is an empty cell."""
+    for start, values in answer.rows:
+        yield (periods.format(start), *([None] * len(fields.FIELDS) if values is None else values))
+
+
+#: Titles of the columns of a detail.
+DETAIL_TITLES = ("Time", *(field.title for field in fields.FIELDS))
