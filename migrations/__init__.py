@@ -63,6 +63,6 @@ def script(engine: Engine) -> str:
 
 
 def _config(output: Optional[io.StringIO] = None) -> alembic.config.Config:
-    config = alembic.config.Config(output_buffer=output)  # type: ignore[arg-type]
+    config = alembic.config.Config(output_buffer=output)
     config.set_main_option("script_location", os.path.dirname(__file__).replace("%", "%%"))
     return config

@@ -1,0 +1,1 @@
+"""Tests: unit, contract (the store on SQLite and MariaDB), functional (a real Swift), crash, docs."""

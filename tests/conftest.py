@@ -1,0 +1,26 @@
+"""Fixtures that every kind of test shares: real databases, fresh for each test."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Iterator
+
+import pytest
+
+from tests.support.mariadb import MariaDB
+
+
+@pytest.fixture(scope="session")
+def mariadb() -> Iterator[MariaDB]:
+    """One private MariaDB for the whole run; without mariadbd the test fails, and says what installs it."""
+    with MariaDB() as server:
+        yield server
+
+
+@pytest.fixture(params=["sqlite", pytest.param("mariadb", marks=pytest.mark.mariadb)])
+def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of a fresh database without a schema, once on SQLite and once on MariaDB."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/usage.db"
+    server: MariaDB = request.getfixturevalue("mariadb")
+    return server.url()

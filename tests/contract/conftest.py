@@ -1,0 +1,26 @@
+"""Fixtures of the store's contract: an engine on a fresh database whose schema is made."""
+
+from __future__ import annotations
+
+from typing import Iterator
+
+import pytest
+from sqlalchemy import Engine
+
+from swiftstats import migrations
+from swiftstats.store import engine as engines
+
+
+@pytest.fixture
+def bare(store_url: str) -> Iterator[Engine]:
+    """An engine on a fresh database without a schema."""
+    engine = engines.create(store_url)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def engine(bare: Engine) -> Engine:
+    """An engine on a fresh database with the schema of this version."""
+    migrations.upgrade(bare, ("AUTH_",))
+    return bare

@@ -1,0 +1,1 @@
+"""Real parts that tests start: launchers and the fixtures that use them."""
