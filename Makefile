@@ -1,5 +1,5 @@
 # What can be done here; `make help` lists it. The tools go into .venv, and nothing outside this folder changes, with one
-# exception: `make test` as root installs MariaDB's server files from Debian where they are missing.
+# exception: `make test` as root installs MariaDB's programs and curl from Debian where they are missing.
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast lint mariadb clean
+.PHONY: help demo test test-fast lint programs clean
 
 help: ## list these targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-18s %s\n", $$1, $$2}'
@@ -16,7 +16,7 @@ help: ## list these targets
 demo: $(VENV)/.installed-demo ## run the whole meter on a real Swift, on this machine, until Ctrl-C
 	@exec $(BIN)/swiftstats demo
 
-test: lint mariadb ## run everything: lint, types, unit, store, Swift, crash and documentation tests
+test: lint programs ## run everything: lint, types, unit, store, Swift, crash and documentation tests
 	$(BIN)/python -m pytest $(ARGS)
 
 test-fast: $(VENV)/.installed-test ## run what needs no server, in under a minute
@@ -26,8 +26,8 @@ lint: $(VENV)/.installed-test ## run ruff over everything, and mypy (strict) ove
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
-mariadb:
-	@.ci/mariadb
+programs:
+	@.ci/programs
 
 clean: ## remove the virtual environment and everything that was built
 	rm -rf $(VENV) .tox build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
