@@ -32,6 +32,10 @@ CELLS = (
 CELL_COUNT = len(CELLS)
 CELL_INDEX = {name: index for index, name in enumerate(CELLS)}
 
+#: The cells of which each request is in exactly one.
+REQUEST_CELLS = tuple(CELL_INDEX[name] for name in (
+    "get_count", "put_count", "head_count", "post_count", "delete_count", "other_count", "denied", "server_errors"))
+
 #: The largest value that a store keeps: a signed 64-bit integer, in every database.
 STORED_MAX = 2**63 - 1
 

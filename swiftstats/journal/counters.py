@@ -20,7 +20,7 @@ from typing import Callable
 
 from swiftstats import periods
 from swiftstats.errors import JournalError
-from swiftstats.fields import CELL_INDEX
+from swiftstats.fields import CELL_INDEX, REQUEST_CELLS
 from swiftstats.journal.control import CLOSED_THROUGH, Control
 from swiftstats.journal.identity import Identity
 from swiftstats.journal.segment import Segment, no_space
@@ -37,9 +37,6 @@ KEPT_OPEN = 3
 _ATTEMPTS = 8
 
 _PASSED = (CELL_INDEX["passed_in"], CELL_INDEX["passed_out"])
-_REQUESTS = tuple(CELL_INDEX[name] for name in ("get_count", "put_count", "head_count", "post_count", "delete_count",
-                                                "other_count", "denied", "server_errors"))
-
 _living: weakref.WeakSet[Counters] = weakref.WeakSet()
 
 
@@ -48,6 +45,17 @@ class Counters:
 
     `clock` gives seconds since 1970 UTC. `max_unproven_names` and `spool_max_bytes` bound what garbage can take.
     """
+
+    _busy: bool
+    _queue: deque[tuple[str, tuple[int, ...], bool]]
+    _open: dict[int, Segment]  # by start of period
+    _current: Segment | None
+    _control: Control | None
+    _identity: Identity | None
+    _worker_lock: Lock | None
+    _losses: dict[int, tuple[int, int, int]]  # by start of period: requests, bytes in, bytes out
+    _retry_at: float
+    _looked_at: float
 
     def __init__(self, spool: str, *, server: str, period_seconds: int, max_unproven_names: int = 10000,
                  spool_max_bytes: int = 4 * 2**30, clock: Callable[[], float] = time.time,
@@ -143,14 +151,14 @@ class Counters:
                 self._drop(segment)
             elif not segment.is_there():
                 self._lose_segment(segment, now)
-        self._current = self._opened(now, now)
+        self._current = current = self._opened(now, now)
         self._looked_at = now
         for start in sorted(self._open)[:-KEPT_OPEN]:
-            if self._open[start] is not self._current:
+            if self._open[start] is not current:
                 self._drop(self._open[start])  # whoever comes back to that period gets a new segment
         if self._losses:
             self._tell_losses(now)
-        return self._current
+        return current
 
     def _opened(self, moment: float, now: float) -> Segment:
         """Return an own segment for the period of `moment`, or for the oldest open period; make it where there is none."""
@@ -217,7 +225,7 @@ class Counters:
     def _lose_segment(self, segment: Segment, now: float) -> None:
         """Take note of a segment whose file somebody removed: what of it was not shipped yet is gone."""
         for cells in segment.counted():
-            self._note_loss(segment.start, (sum(cells[i] for i in _REQUESTS), cells[_PASSED[0]], cells[_PASSED[1]]))
+            self._note_loss(segment.start, (sum(cells[i] for i in REQUEST_CELLS), cells[_PASSED[0]], cells[_PASSED[1]]))
         self._say(f"{segment.path} was removed while it was in use; its unshipped counts are lost", now)
         self._drop(segment)
 
@@ -226,7 +234,7 @@ class Counters:
         lost = [0, 0, 0]
         for index in range(0, len(increments), 2):
             cell, amount = increments[index], increments[index + 1]
-            if cell in _REQUESTS:
+            if cell in REQUEST_CELLS:
                 lost[0] += amount
             elif cell in _PASSED:
                 lost[1 + _PASSED.index(cell)] += amount
@@ -271,13 +279,13 @@ class Counters:
         # its own thread. threading.RLock is a Python class there, so the C one is taken by its name.
         self._lock = _thread.RLock()
         self._busy = False
-        self._queue: deque[tuple[str, tuple[int, ...], bool]] = deque()
-        self._open: dict[int, Segment] = {}
-        self._current: Segment | None = None
-        self._control: Control | None = None
-        self._identity: Identity | None = None
-        self._worker_lock: Lock | None = None
-        self._losses: dict[int, tuple[int, int, int]] = {}
+        self._queue = deque()
+        self._open = {}
+        self._current = None
+        self._control = None
+        self._identity = None
+        self._worker_lock = None
+        self._losses = {}
         self._retry_at = float("-inf")
         self._looked_at = float("-inf")
 

@@ -12,7 +12,7 @@ import os
 import sys
 from typing import Callable
 
-from swiftstats.fields import NAME_BYTES, UNKNOWN
+from swiftstats.fields import CELL_COUNT, NAME_BYTES, UNKNOWN
 from swiftstats.journal import layout
 from swiftstats.journal.layout import (
     H_BUSY,
@@ -149,7 +149,7 @@ class Segment:
         cells = []
         for place in self.rows.values():
             base = (place & PLACE_MASK) + R_CELLS
-            cells.append(tuple(self._extents[place >> PLACE_SHIFT][base : base + layout.CELL_COUNT]))
+            cells.append(tuple(self._extents[place >> PLACE_SHIFT][base : base + CELL_COUNT]))
         return tuple(cells)
 
     def close(self) -> None:
@@ -170,7 +170,7 @@ class Segment:
         header = self.header
         header[layout.H_MAGIC] = layout.MAGIC
         header[layout.H_VERSION] = layout.VERSION
-        header[layout.H_CELLS] = layout.CELL_COUNT
+        header[layout.H_CELLS] = CELL_COUNT
         header[layout.H_PERIOD] = self.start
         header[layout.H_SECONDS] = seconds
         header[layout.H_INCARNATION] = int(incarnation[:16], 16)

@@ -106,8 +106,8 @@ def register(connection: Connection, *, server: str, incarnation: str, predecess
              period_seconds: int, now: int) -> Writer:
     """Make a writer known and live, and return it; repeating it changes nothing.
 
-    A new one has closed what lies before `first_period`. A retired writer, and its server, are live again. A known
-    incarnation under a new server name moves there: it is still the same counter, and counted once.
+    A new one has closed what lies before `first_period`. A writer that was retired or had ended is live again, and so is its
+    server: a copy of its spool on another machine may have spoken for it. A known incarnation under a new server name moves there: it is still the same counter, and counted once.
     """
     site = _lock_site(connection)
     if site.period_seconds is None:
@@ -122,9 +122,17 @@ def register(connection: Connection, *, server: str, incarnation: str, predecess
             server_id=server_id, incarnation=incarnation, predecessor=predecessor, first_period=first_period,
             closed_through=first_period, period_seconds=period_seconds, registered_at=now, spool_bytes=0, backlog_periods=0))
     else:
-        connection.execute(update(_writers).where(_writers.c.id == known).values(server_id=server_id, retired_at=None))
+        connection.execute(update(_writers).where(_writers.c.id == known)
+                           .values(server_id=server_id, retired_at=None, ended_at=None))
     _advance(connection)
     return _writer(connection, server, incarnation, site.period_seconds or period_seconds)
+
+
+def find(connection: Connection, incarnation: str) -> Writer | None:
+    """Return a registered writer; None where the store has never heard of it."""
+    row = connection.execute(select(_writers.c.id, _servers.c.name, _site.c.period_seconds).where(
+        _writers.c.incarnation == incarnation, _servers.c.id == _writers.c.server_id, _site.c.id == 1)).one_or_none()
+    return None if row is None else _writer(connection, _text(row.name), incarnation, row.period_seconds)
 
 
 def announce(connection: Connection, *, server: str, period: int, now: int) -> None:

@@ -1,0 +1,144 @@
+"""The flusher as a daemon: elected by a lock, sweeping after each period and interval, syncing counters in between.
+
+While the database is away the spool keeps everything: the daemon tries again with growing pauses, says so once per outage, and
+catches up in order. It ends on SIGTERM or SIGINT after the sweep under way; one that a worker started ends too when no worker
+lives and nothing is left to ship.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import os
+import random
+import signal
+import threading
+import time
+from collections.abc import Callable
+from types import FrameType
+
+from sqlalchemy.engine import Engine
+
+from swiftstats import periods
+from swiftstats.config import Config
+from swiftstats.errors import JournalError, StoreError, SweepInProgress
+from swiftstats.flush.host import Outcome
+from swiftstats.flush.sweep import sweep
+from swiftstats.journal.spool import Lock, Spool
+from swiftstats.store import engine as engines
+
+logger = logging.getLogger("swiftstats.flush")
+
+#: The pause after a first failure and the longest one (s).
+BACKOFF_SECONDS, LONGEST_BACKOFF_SECONDS = 1.0, 60.0
+#: Somebody who only looks holds the flusher's lock for an instant: it is asked for again so long (s).
+ELECTION_SECONDS = 2.0
+
+
+def elect(spool: Spool) -> Lock | None:
+    """Take the flusher's lock for life; None where this host has a flusher."""
+    os.makedirs(spool.path, 0o700, exist_ok=True)
+    give_up = time.monotonic() + ELECTION_SECONDS
+    while True:
+        try:
+            return spool.lock("flusher.lock", fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > give_up:
+                return None
+            time.sleep(ELECTION_SECONDS / 20)
+
+
+class Daemon:
+    """Sweeps until told to stop. `spawned`: started by a worker, and not needed longer than workers and their counts."""
+
+    def __init__(self, config: Config, engine: Engine, *, spawned: bool = False) -> None:
+        self.config, self.engine, self.spawned = config, engine, spawned
+        self.spool = Spool(config.spool)
+        self._stop = threading.Event()
+        self._away_since: float | None = None
+        self._pause = BACKOFF_SECONDS
+        self._checked = False
+
+    def handle_signals(self) -> None:
+        """End cleanly on SIGTERM and SIGINT."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._on_signal)
+
+    def run(self) -> None:
+        """Sweep at the start, then whenever it is time."""
+        next_sweep = 0.0
+        while not self._stop.is_set():
+            if time.time() >= next_sweep or next_sweep > time.time() + self.config.flush_interval + self.config.flush_jitter:
+                outcome = self._guarded_sweep()
+                if outcome is None:
+                    next_sweep = time.time() + self._pause
+                    self._pause = min(2 * self._pause, LONGEST_BACKOFF_SECONDS)
+                else:
+                    self._pause = BACKOFF_SECONDS
+                    next_sweep = self._next_time()
+                    if self.spawned and not outcome.segments_left and not self.spool.workers_live():
+                        logger.info("no worker lives and everything is shipped: done")
+                        return
+            self._guarded(self._sync_segments)
+            self._stop.wait(min(self.config.msync_interval, max(next_sweep - time.time(), 0.01)))
+        logger.info("stopped; what is not shipped stays in %s", self.config.spool)
+
+    def stop(self) -> None:
+        """End after the sweep under way."""
+        self._stop.set()
+
+    def _next_time(self) -> float:
+        """Return when to sweep next: after the next multiple of the interval and after the period, a little at random."""
+        now = time.time()
+        interval = min(self.config.flush_interval, self.config.period_seconds)
+        due = (now // interval + 1) * interval
+        return float(min(due, periods.floor(now, self.config.period_seconds) + self.config.period_seconds)
+                     + random.uniform(0, min(self.config.flush_jitter, interval / 10)))
+
+    def _guarded_sweep(self) -> Outcome | None:
+        try:
+            if not self._checked:
+                engines.check_schema(self.engine)
+                self._checked = True
+            with_running = self.config.flush_interval < self.config.period_seconds
+            outcome = sweep(self.config, self.engine, with_running=with_running)
+        except SweepInProgress as error:
+            logger.info("%s; trying again", error)
+            return None
+        except (StoreError, JournalError, OSError) as error:
+            self._checked = False
+            if self._away_since is None:
+                self._away_since = time.monotonic()
+                logger.error("cannot flush, the spool keeps everything until it works again: %s", error)
+            return None
+        except Exception:
+            self._checked = False
+            logger.exception("a sweep failed for a reason that nobody thought of; the spool keeps everything, trying again")
+            return None
+        if self._away_since is not None:
+            logger.warning("flushing works again after %.0f s", time.monotonic() - self._away_since)
+            self._away_since = None
+        logger.info("closed through %s, %d rows shipped, %d segments left", periods.iso(outcome.closed_through), outcome.rows,
+                    outcome.segments_left)
+        return outcome
+
+    def _sync_segments(self) -> None:
+        """Force counters to disk: what a power cut may cost is what was counted since."""
+        for segment in self.spool.list_segments():
+            try:
+                fd = os.open(segment.path, os.O_RDONLY | os.O_CLOEXEC)
+            except FileNotFoundError:
+                continue
+            try:
+                os.fdatasync(fd)
+            finally:
+                os.close(fd)
+
+    def _guarded(self, step: Callable[[], None]) -> None:
+        try:
+            step()
+        except OSError as error:
+            logger.debug("%s", error)
+
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        self.stop()

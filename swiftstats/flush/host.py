@@ -1,0 +1,70 @@
+"""What a sweep works with: this host's spool and words, the database, and the writers that it ships for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+from sqlalchemy.engine import Connection, Engine
+
+from swiftstats.config import Config
+from swiftstats.flush import shipping
+from swiftstats.flush.archive import Archive
+from swiftstats.journal.control import Control
+from swiftstats.journal.identity import Identity
+from swiftstats.journal.period_file import Loss
+from swiftstats.journal.spool import Spool
+from swiftstats.store import writers
+from swiftstats.store.writers import Writer
+
+
+@dataclass
+class Outcome:
+    """What a sweep did: periods closed, rows shipped, the moment this host is closed through, what holds it up, what is left."""
+
+    closed_through: int = 0
+    periods: list[int] = field(default_factory=list)
+    rows: int = 0
+    held_up: list[str] = field(default_factory=list)
+    segments_left: int = 0
+
+
+@dataclass
+class Host:
+    """One host during one sweep. `now` gives UTC seconds, `boot_now` seconds since boot."""
+
+    config: Config
+    spool: Spool
+    engine: Engine
+    identity: Identity
+    control: Control
+    archive: Archive
+    now: Callable[[], int]
+    boot_now: Callable[[], int]
+    writers: dict[str, Writer] = field(default_factory=dict)
+    outcome: Outcome = field(default_factory=Outcome)
+
+    @property
+    def own(self) -> Writer:
+        """Return this host's own writer; it is registered first of all."""
+        return self.writers[self.identity.incarnation]
+
+    def register(self, connection: Connection, incarnation: str, predecessor: str | None, first_period: int) -> Writer:
+        """Register a writer of this host."""
+        return writers.register(connection, server=self.config.server, incarnation=incarnation, predecessor=predecessor,
+                                first_period=first_period, period_seconds=self.config.period_seconds, now=self.now())
+
+    def know(self, incarnations: Iterable[str], period: int) -> None:
+        """Learn the ids of writers whose segments this spool holds from before a reboot; one that never shipped is registered."""
+        for incarnation in sorted(set(incarnations) - self.writers.keys()):
+
+            def body(connection: Connection, incarnation: str = incarnation) -> Writer:
+                return writers.find(connection, incarnation) or self.register(connection, incarnation, None, period)
+
+            self.writers[incarnation] = shipping.transact(self.engine, body)
+
+    def record(self, losses: list[Loss]) -> None:
+        """Write losses into the database now."""
+        for loss in losses:
+            self.know([loss.incarnation], loss.begin)
+        shipping.transact(self.engine, lambda connection: shipping.record(connection, losses, self.writers, self.now()))

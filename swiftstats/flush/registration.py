@@ -1,0 +1,95 @@
+"""Make this host known to the database, and find out up to when it may close; replay what a restored database has lost."""
+
+from __future__ import annotations
+
+import logging
+
+from sqlalchemy.engine import Connection
+
+from swiftstats import periods
+from swiftstats.errors import PeriodFileError, SegmentError
+from swiftstats.flush import clock, closing, shipping
+from swiftstats.flush.host import Host
+from swiftstats.journal.control import CLOSED_THROUGH, SHIPPED_THROUGH
+from swiftstats.journal.period_file import Loss
+from swiftstats.journal.snapshot import Snapshot
+from swiftstats.journal.spool import SegmentFile
+from swiftstats.store import engine as engines
+from swiftstats.store import writers
+from swiftstats.store.writers import Writer
+
+logger = logging.getLogger("swiftstats.flush")
+
+
+def register(host: Host) -> int:
+    """Register this host's writer; return the moment through which periods may be closed."""
+    control, seconds = host.control, host.config.period_seconds
+    now = host.now()
+    segments = host.spool.list_segments()
+
+    def body(connection: Connection) -> tuple[Writer, int | None]:
+        first_period = _first_period(host, connection, segments, now)
+        predecessor = host.identity.predecessors[0] if host.identity.predecessors else None
+        return host.register(connection, host.identity.incarnation, predecessor, first_period), engines.clock(connection)
+
+    writer, database_now = shipping.transact(host.engine, body)
+    host.writers[writer.incarnation] = writer
+    if writer.site_period_seconds != seconds:
+        logger.warning("period_seconds is %d here and %d on the site's first server: set them equal", seconds,
+                       writer.site_period_seconds)
+    if not control.get(SHIPPED_THROUGH):
+        # A new spool, or one whose control file is gone: the database knows how far this writer had closed.
+        control.raise_to(CLOSED_THROUGH, writer.closed_through)
+        control.raise_to(SHIPPED_THROUGH, writer.closed_through)
+    through = clock.closable(control, now=now, database_now=database_now, boot_now=host.boot_now(), seconds=seconds)
+    return max(_without_halves(through, segments, seconds), control.get(CLOSED_THROUGH))
+
+
+def _first_period(host: Host, connection: Connection, segments: list[SegmentFile], now: int) -> int:
+    """Return where a new writer begins: where this spool's shipping stopped, or its predecessor did in this database."""
+    shipped = host.control.get(SHIPPED_THROUGH)
+    if not shipped:
+        return min([periods.floor(now, host.config.period_seconds), *(segment.start for segment in segments)])
+    before = [writers.find(connection, incarnation) for incarnation in host.identity.predecessors]
+    stopped = [writer.closed_through for writer in before if writer is not None and not writer.ended]
+    if not any(before):  # a database that never heard of us: all that the archive holds is to be shipped
+        stopped.append(host.archive.begins or host.archive.oldest() or shipped)
+    return min([shipped, *stopped])
+
+
+def _without_halves(through: int, segments: list[SegmentFile], seconds: int) -> int:
+    """Keep from closing the half of a period of another length (a change of period_seconds under way)."""
+    for segment in segments:
+        try:
+            length = Snapshot.read(segment.path).seconds if segment.start < through < segment.start + periods.HOUR else seconds
+        except SegmentError:
+            continue
+        if segment.start < through < segment.start + length:
+            through = segment.start
+    return through
+
+
+def replay(host: Host) -> None:
+    """Ship the archive again where the database is behind what this spool has shipped: it was restored from a backup."""
+    shipped = host.control.get(SHIPPED_THROUGH)
+    behind = host.own.closed_through
+    if behind >= shipped:
+        return
+    logger.warning("the database knows of this server through %s, and %s was shipped: it was restored; replaying",
+                   periods.iso(behind), periods.iso(shipped))
+    gone = [(behind, min(host.archive.begins, shipped))]
+    for start, end, path in host.archive.files():
+        if behind < end <= shipped:
+            try:
+                closing.ship_period_file(host, path)
+            except PeriodFileError as error:
+                logger.error("%s", error)
+                gone.append((start, end))
+    losses = [Loss(host.identity.incarnation, begin, end, "restored",
+                   detail="the database was restored, and the file of this period is gone or damaged")
+              for begin, end in gone if begin < end]
+    if losses:
+        for loss in losses:
+            logger.error("usage from %s to %s is lost: %s", periods.iso(loss.begin), periods.iso(loss.end), loss.detail)
+        host.record(losses)
+    closing.close_in_store(host, shipped)

@@ -1,0 +1,84 @@
+"""Send rows to the database in bounded transactions, in key order; a deadlock is tried again, everything else is the caller's."""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import random
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import TypeVar
+
+from sqlalchemy.engine import Connection, Engine
+
+from swiftstats.errors import DatabaseAway, DatabaseBusy
+from swiftstats.journal.period_file import Loss, PeriodRow
+from swiftstats.store import engine as engines
+from swiftstats.store import usage
+from swiftstats.store.writers import Writer
+
+#: A transaction that lost a deadlock is tried so often, with a random pause of up to so many seconds between.
+ATTEMPTS = 10
+PAUSE_SECONDS = 0.5
+
+Result = TypeVar("Result")
+
+
+def transact(engine: Engine, body: Callable[[Connection], Result]) -> Result:
+    """Run `body` in one transaction, and again when it lost a deadlock; raise StoreError as it comes, DatabaseAway at last."""
+    for attempt in range(ATTEMPTS):
+        try:
+            with engines.write(engine) as connection:
+                return body(connection)
+        except DatabaseBusy as error:
+            logging.getLogger("swiftstats.flush").debug("the transaction is tried again: %s", error)
+            time.sleep(random.uniform(0, PAUSE_SECONDS) * (attempt + 1) / ATTEMPTS)
+    raise DatabaseAway(f"the database was busy {ATTEMPTS} times in a row")
+
+
+def ship(engine: Engine, rows: Iterable[PeriodRow], *, period: int, writers: Mapping[str, Writer], batch_rows: int, now: int,
+         last: Callable[[Connection], None] | None = None) -> int:
+    """Merge `rows` (in order of incarnation and name) into `period`; `last` runs in the last transaction. Return how many.
+
+    Whatever of it was shipped before changes nothing. Where it fails, all of it is to be shipped again.
+    """
+    shipped = 0
+    batches = _batches(rows, batch_rows)
+    batch = next(batches, None)
+    while batch is not None:
+        following = next(batches, None)
+        _send(engine, batch, period, writers, now, last if following is None else None)
+        shipped += len(batch)
+        batch = following
+    if not shipped and last is not None:
+        transact(engine, last)
+    return shipped
+
+
+def record(connection: Connection, losses: Iterable[Loss], writers: Mapping[str, Writer], now: int) -> None:
+    """Write losses down; one that stands already changes nothing."""
+    for loss in losses:
+        writer = writers[loss.incarnation]
+        usage.record_loss(connection, server_id=writer.server_id, writer_id=writer.id, begin=loss.begin, end=loss.end,
+                          kind=loss.kind, subject=loss.subject.encode("utf-8", "surrogateescape")[:256], requests=loss.requests,
+                          bytes_in=loss.bytes_in, bytes_out=loss.bytes_out, detail=loss.detail, now=now)
+
+
+def _send(engine: Engine, batch: list[PeriodRow], period: int, writers: Mapping[str, Writer], now: int,
+          last: Callable[[Connection], None] | None) -> None:
+    writer = writers[batch[0].incarnation]
+    pairs = [(row.name, row.cells) for row in batch]
+
+    def body(connection: Connection) -> None:
+        usage.merge(connection, writer=writer, period=period, rows=pairs, now=now)
+        if last is not None:
+            last(connection)
+
+    transact(engine, body)
+
+
+def _batches(rows: Iterable[PeriodRow], most: int) -> Iterator[list[PeriodRow]]:
+    """Cut rows into lists of at most `most`, each of one incarnation."""
+    for _, group in itertools.groupby(rows, key=lambda row: row.incarnation):
+        while batch := list(itertools.islice(group, most)):
+            yield batch

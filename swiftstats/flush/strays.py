@@ -1,0 +1,74 @@
+"""Segments that are not as they should be: damaged, gone, or there though their period is decided. Put aside, and named."""
+
+from __future__ import annotations
+
+import logging
+import os
+
+from swiftstats import periods
+from swiftstats.errors import PeriodFileError, SegmentError, SegmentVersionError
+from swiftstats.flush import merge
+from swiftstats.flush.host import Host
+from swiftstats.journal import period_file, snapshot
+from swiftstats.journal.period_file import Loss
+from swiftstats.journal.snapshot import Snapshot
+from swiftstats.journal.spool import SegmentFile
+
+logger = logging.getLogger("swiftstats.flush")
+
+
+def read(host: Host, name: str) -> tuple[merge.Counted | None, Loss | None]:
+    """Return what a segment and its copy hold; a damaged segment is sealed and put aside, and the loss said.
+
+    Its owner sees the seal and opens a new one; what was copied of it stands. Raises SegmentVersionError.
+    """
+    path = os.path.join(host.spool.segments, name)
+    counted, fault = merge.read(host.spool, name)
+    if fault is None:
+        return counted, None
+    start = int(name.split("-")[0])
+    incarnation = counted.incarnation if counted is not None else host.identity.incarnation
+    end = counted.end if counted is not None else start + host.config.period_seconds
+    if os.path.exists(path):
+        try:
+            snapshot.seal(path)
+        except (OSError, SegmentError):
+            pass
+        logger.error("%s; put aside as %s", fault, host.spool.put_aside(path))
+    elif counted is None:
+        return None, None  # its worker saw that the period is closed and took it away before it counted anything
+    detail = f"{fault.reason}; what was copied of it before is counted" if counted else fault.reason
+    return counted, Loss(incarnation, start, end, "damaged", name, detail=detail)
+
+
+def settle(host: Host, segments: list[SegmentFile]) -> None:
+    """Deal with segments of decided periods: those that were merged are unlinked, as are empty ones; others are put aside."""
+    for segment in segments:
+        if segment.name in _merged(host, segment.start):
+            merge.forget(host.spool, [segment.name])
+            continue
+        try:
+            rows = list(Snapshot.read(segment.path).rows())
+            incarnation, reason = Snapshot.read(segment.path).incarnation, "it came after its period was decided"
+        except SegmentVersionError as error:
+            logger.warning("%s; left alone", error)
+            continue
+        except SegmentError as error:
+            rows, incarnation, reason = [], host.identity.incarnation, error.reason
+        else:
+            if not any(any(row.cells) for row in rows):
+                merge.forget(host.spool, [segment.name])
+                continue
+        loss = Loss(incarnation, segment.start, segment.start + host.config.period_seconds, "late", segment.name,
+                    *merge.lost_with(row.cells for row in rows), detail=reason)
+        logger.error("usage of %s in %s is not counted: %s; put aside", periods.iso(segment.start), segment.name, reason)
+        host.record([loss])
+        host.spool.put_aside(segment.path)
+
+
+def _merged(host: Host, start: int) -> tuple[str, ...]:
+    path = host.archive.find(start)
+    try:
+        return period_file.read(path)[0].segments if path is not None else ()
+    except PeriodFileError:
+        return ()
