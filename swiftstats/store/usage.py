@@ -11,7 +11,7 @@ from swiftstats.periods import DAY
 from swiftstats.store import dialects, upsert
 from swiftstats.store.losses import Loss, losses_between, record_loss
 from swiftstats.store.schema import accounts, corrections, io_hours, writers
-from swiftstats.store.writers import Writer, high_water, lock, revive
+from swiftstats.store.writers import Writer, hold
 
 __all__ = ["Loss", "corrections_between", "first_recorded", "hours", "known", "losses_between", "merge", "record_loss", "total"]
 
@@ -33,8 +33,7 @@ def merge(connection: Connection, *, writer: Writer, period: int, rows: Sequence
     Rows come sorted by name; the greater value stays, cell by cell. Growth of a period that the site had already completed
     is recorded as a correction, once. A retired writer that ships is live again.
     """
-    end = period + writer.period_seconds
-    late = _hold(connection, writer, end)
+    late = hold(connection, writer, period + writer.period_seconds)
     ids = upsert.add_accounts(connection, [name for name, _ in rows], now)
     totals = sorted((ids[name], cells) for name, cells in rows)
     day = period // DAY
@@ -45,22 +44,6 @@ def merge(connection: Connection, *, writer: Writer, period: int, rows: Sequence
             {"server_id": writer.server_id, "writer_id": writer.id, "account_id": account, "period": period,
              "recorded_at": now, **dict(zip(CELLS, cells))} for account, cells in grown])
     return len(grown)
-
-
-def _hold(connection: Connection, writer: Writer, end: int) -> bool:
-    """Keep what decides about corrections still to the end of the transaction; tell whether the site had completed `end`.
-
-    While a live writer has not closed a period the site cannot complete it, so its own row is enough to hold, and flushers
-    do not wait for each other. What is late holds the site.
-    """
-    query = select(writers.c.closed_through, writers.c.ended_at, writers.c.retired_at).where(writers.c.id == writer.id)
-    closed, ended_at, retired_at = connection.execute(query.with_for_update()).one()
-    if closed < end and ended_at is None and retired_at is None:
-        return (high_water(connection) or 0) >= end
-    lock(connection)
-    if retired_at is not None:
-        revive(connection, writer)
-    return (high_water(connection) or 0) >= end
 
 
 def _growth(connection: Connection, writer: Writer, period: int, totals: Sequence[tuple[int, tuple[int, ...]]],

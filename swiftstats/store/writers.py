@@ -9,17 +9,20 @@ period that somebody was told is final.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Mapping, Optional, Sequence
+from typing import Any, Mapping, Optional, Sequence
 
-from sqlalchemy import Connection, Row, func, insert, select, update
+from sqlalchemy import Connection, Row, delete, func, insert, select, update
 
 from swiftstats import periods
 from swiftstats.errors import SchemaError, UnknownServer
-from swiftstats.store import schema
 from swiftstats.store.losses import record_loss
+from swiftstats.store.schema import losses
 from swiftstats.store.schema import servers as _servers
 from swiftstats.store.schema import site as _site
 from swiftstats.store.schema import writers as _writers
+
+#: The kind of loss that retiring records; it goes again where the writer comes back.
+RETIRED = "retired"
 
 
 @dataclass(frozen=True)
@@ -106,39 +109,45 @@ def register(connection: Connection, *, server: str, incarnation: str, predecess
              period_seconds: int, now: int) -> Writer:
     """Make a writer known and live, and return it; repeating it changes nothing.
 
-    A new one has closed what lies before `first_period`. A writer that was retired or had ended is live again, and so is its
-    server: a copy of its spool on another machine may have spoken for it. A known incarnation under a new server name moves there: it is still the same counter, and counted once.
+    A new one has closed what lies before `first_period`. A retired writer, and its server, are live again. A known
+    incarnation under a new server name moves there: it is still the same counter, and counted once.
     """
-    site = _lock_site(connection)
+    known = find(connection, incarnation)
+    site = _lock(connection, [known.id] if known else [])
     if site.period_seconds is None:
         connection.execute(update(_site).values(period_seconds=period_seconds))
-    server_id = _live_server(connection, server, now)
-    connection.execute(update(_servers).where(_servers.c.id == server_id).values(announced_at=None))
-    connection.execute(update(_servers).where(_servers.c.id == server_id, _servers.c.registered_at.is_(None))
-                       .values(registered_at=now))
-    known = connection.execute(select(_writers.c.id).where(_writers.c.incarnation == incarnation)).scalar()
+    server_id = _live_server(connection, server)
+    connection.execute(update(_servers).where(_servers.c.id == server_id).values(
+        announced_at=None, registered_at=func.coalesce(_servers.c.registered_at, now)))
     if known is None:
         connection.execute(insert(_writers).values(
             server_id=server_id, incarnation=incarnation, predecessor=predecessor, first_period=first_period,
             closed_through=first_period, period_seconds=period_seconds, registered_at=now, spool_bytes=0, backlog_periods=0))
     else:
-        connection.execute(update(_writers).where(_writers.c.id == known)
-                           .values(server_id=server_id, retired_at=None, ended_at=None))
+        connection.execute(update(_writers).where(_writers.c.id == known.id).values(server_id=server_id))
+        _revive(connection, known.id)
     _advance(connection)
-    return _writer(connection, server, incarnation, site.period_seconds or period_seconds)
+    registered = find(connection, incarnation)
+    assert registered is not None
+    return registered
 
 
 def find(connection: Connection, incarnation: str) -> Writer | None:
-    """Return a registered writer; None where the store has never heard of it."""
-    row = connection.execute(select(_writers.c.id, _servers.c.name, _site.c.period_seconds).where(
-        _writers.c.incarnation == incarnation, _servers.c.id == _writers.c.server_id, _site.c.id == 1)).one_or_none()
-    return None if row is None else _writer(connection, _text(row.name), incarnation, row.period_seconds)
+    """Return a registered writer; None for one that the store has never heard of."""
+    row = connection.execute(
+        select(_writers, _servers.c.name, select(_site.c.period_seconds).scalar_subquery().label("site_period_seconds"))
+        .join_from(_writers, _servers, _servers.c.id == _writers.c.server_id)
+        .where(_writers.c.incarnation == incarnation)).one_or_none()
+    if row is None:
+        return None
+    return Writer(row.id, row.server_id, _text(row.name), row.incarnation, row.closed_through, row.period_seconds,
+                  row.site_period_seconds, row.ended_at is not None)
 
 
 def announce(connection: Connection, *, server: str, period: int, now: int) -> None:
     """Wait for a server from `period` on, though no writer of it has registered; a retired one is live again."""
-    _lock_site(connection)
-    server_id = _live_server(connection, server, now)
+    _lock(connection, [])
+    server_id = _live_server(connection, server)
     if not _live_writers(connection, server_id):
         connection.execute(update(_servers).where(_servers.c.id == server_id).values(announced_at=period))
     _advance(connection)
@@ -149,26 +158,27 @@ def retire(connection: Connection, *, server: str, writer: str | None, now: int)
 
     That is everything from where each writer has closed to the end of the period of `now`. Raises UnknownServer.
     """
-    _lock_site(connection)
     server_id = connection.execute(select(_servers.c.id).where(_servers.c.name == _bytes(server))).scalar()
     if server_id is None:
         raise UnknownServer(f"no server {server!r} is known; `swiftstats server list` shows who is")
+    _lock(connection, [row.id for row in _live_writers(connection, server_id)])
+    if writer is None:
+        connection.execute(update(_servers).where(_servers.c.id == server_id, _servers.c.retired_at.is_(None))
+                           .values(retired_at=now, announced_at=None))
+    else:
+        known = find(connection, writer)
+        if known is None or known.server_id != server_id:
+            raise UnknownServer(f"server {server!r} has no writer {writer!r}; `swiftstats server list` shows who is")
     given_up = []
     for row in _live_writers(connection, server_id):
         if writer is not None and row.incarnation != writer:
             continue
+        connection.execute(update(_writers).where(_writers.c.id == row.id).values(retired_at=now))
         end = periods.floor(now, row.period_seconds) + row.period_seconds
         if row.closed_through < end:
             given_up.append(GivenUp(row.incarnation, row.closed_through, end))
-            record_loss(connection, server_id=server_id, writer_id=row.id, begin=row.closed_through, end=end, kind="retired",
-                        detail="given up by retiring it", now=now)
-        connection.execute(update(_writers).where(_writers.c.id == row.id).values(retired_at=now))
-    if writer is None:
-        connection.execute(update(_servers).where(_servers.c.id == server_id, _servers.c.retired_at.is_(None))
-                           .values(retired_at=now, announced_at=None))
-    elif connection.execute(select(_writers.c.id).where(_writers.c.server_id == server_id, _writers.c.incarnation == writer)
-                            ).scalar() is None:
-        raise UnknownServer(f"server {server!r} has no writer {writer!r}; `swiftstats server list` shows who is")
+            record_loss(connection, server_id=server_id, writer_id=row.id, begin=row.closed_through, end=end, kind=RETIRED,
+                        detail="not waited for: retired by command", now=now)
     return Retirement(server, tuple(given_up), _advance(connection))
 
 
@@ -177,24 +187,29 @@ def close(connection: Connection, *, writers: Sequence[Writer], through: int, en
 
     Returns how far the site is complete now. A retired writer that closes is live again, as is its server.
     """
-    _lock_site(connection)
-    for writer in sorted(writers, key=lambda writer: writer.id):
+    _lock(connection, [writer.id for writer in (*writers, *ended)])
+    for writer in writers:
+        _revive(connection, writer.id)
         connection.execute(update(_writers).where(_writers.c.id == writer.id, _writers.c.closed_through < through)
                            .values(closed_through=through))
-        revive(connection, writer)
-    for writer in sorted(ended, key=lambda writer: writer.id):
+    for writer in ended:
         connection.execute(update(_writers).where(_writers.c.id == writer.id, _writers.c.ended_at.is_(None))
                            .values(ended_at=now))
     return _advance(connection)
 
 
-def revive(connection: Connection, writer: Writer) -> None:
-    """Make a retired writer and its server live again: it ships. The caller holds the site."""
-    connection.execute(update(_writers).where(_writers.c.id == writer.id, _writers.c.retired_at.is_not(None))
-                       .values(retired_at=None))
-    server = select(_writers.c.server_id).where(_writers.c.id == writer.id).scalar_subquery()
-    connection.execute(update(_servers).where(_servers.c.id == server, _servers.c.retired_at.is_not(None))
-                       .values(retired_at=None))
+def hold(connection: Connection, writer: Writer, end: int) -> bool:
+    """Hold still, to the end of the transaction, whether the site has completed the period that ends at `end`; tell it.
+
+    A live writer that has not closed a period keeps the site from completing it, so its own row is enough to hold, and
+    flushers do not wait for each other. What comes late holds the site. A retired writer that ships is live again.
+    """
+    row = connection.execute(select(_writers).where(_writers.c.id == writer.id).with_for_update()).one()
+    if row.closed_through >= end or row.ended_at is not None or row.retired_at is not None:
+        _lock(connection, [])
+        _revive(connection, writer.id)
+    mark = connection.execute(select(_site.c.complete_through)).scalar()
+    return mark is not None and mark >= end
 
 
 def report(connection: Connection, *, writer: Writer, now: int, spool_bytes: int, backlog_periods: int) -> None:
@@ -225,17 +240,7 @@ def servers(connection: Connection) -> list[ServerStatus]:
             for row in connection.execute(select(_servers).order_by(_servers.c.name))]
 
 
-def high_water(connection: Connection) -> int | None:
-    """Return the furthest that the site ever was complete; None where it never was."""
-    return connection.execute(select(_site.c.complete_through)).scalar()
-
-
-def lock(connection: Connection) -> None:
-    """Hold the site to the end of the transaction: nobody else completes a period, registers or retires meanwhile."""
-    _lock_site(connection)
-
-
-def _status(row: Row[tuple[object, ...]], writers: tuple[WriterStatus, ...]) -> ServerStatus:
+def _status(row: Row[Any], writers: tuple[WriterStatus, ...]) -> ServerStatus:
     live = [writer for writer in writers if writer.live]
     closed = min((writer.closed_through for writer in live), default=row.announced_at)
     return ServerStatus(
@@ -244,7 +249,10 @@ def _status(row: Row[tuple[object, ...]], writers: tuple[WriterStatus, ...]) -> 
         sum(writer.spool_bytes for writer in live), max((writer.backlog_periods for writer in live), default=0), writers)
 
 
-def _lock_site(connection: Connection) -> Row[tuple[object, ...]]:
+def _lock(connection: Connection, writers: Sequence[int]) -> Row[Any]:
+    """Lock writers, then the site, and return the site's row: always in this order, so that nobody deadlocks."""
+    for number in sorted(writers):
+        connection.execute(select(_writers.c.id).where(_writers.c.id == number).with_for_update())
     row = connection.execute(select(_site).where(_site.c.id == 1).with_for_update()).one_or_none()
     if row is None:
         raise SchemaError("the table `site` lost its row: run `swiftstats migrate`")
@@ -261,26 +269,31 @@ def _advance(connection: Connection) -> int | None:
     return complete
 
 
-def _live_server(connection: Connection, name: str, now: int) -> int:
+def _revive(connection: Connection, writer_id: int) -> None:
+    """Make a retired writer and its server live again; what retiring it gave up is waited for again, and no loss."""
+    found = connection.execute(select(_writers.c.server_id, _writers.c.retired_at).where(_writers.c.id == writer_id)).one()
+    if found.retired_at is None:
+        return
+    connection.execute(update(_writers).where(_writers.c.id == writer_id).values(retired_at=None))
+    connection.execute(update(_servers).where(_servers.c.id == found.server_id).values(retired_at=None))
+    connection.execute(delete(losses).where(losses.c.writer_id == writer_id, losses.c.kind == RETIRED))
+
+
+def _live_server(connection: Connection, name: str) -> int:
+    """Return the id of a server, having added it, or made it live again, where needed."""
     row = connection.execute(select(_servers).where(_servers.c.name == _bytes(name))).one_or_none()
     if row is None:
         connection.execute(insert(_servers).values(name=_bytes(name)))
-        return _live_server(connection, name, now)
+        return _live_server(connection, name)
     if row.retired_at is not None:
         connection.execute(update(_servers).where(_servers.c.id == row.id).values(retired_at=None))
     return int(row.id)
 
 
-def _live_writers(connection: Connection, server_id: int) -> Sequence[Row[tuple[object, ...]]]:
+def _live_writers(connection: Connection, server_id: int) -> Sequence[Row[Any]]:
     return connection.execute(select(_writers).where(
         _writers.c.server_id == server_id, _writers.c.ended_at.is_(None), _writers.c.retired_at.is_(None),
     ).order_by(_writers.c.id)).all()
-
-
-def _writer(connection: Connection, server: str, incarnation: str, site_period_seconds: int) -> Writer:
-    row = connection.execute(select(schema.writers).where(_writers.c.incarnation == incarnation)).one()
-    return Writer(row.id, row.server_id, server, incarnation, row.closed_through, row.period_seconds, site_period_seconds,
-                  row.ended_at is not None)
 
 
 def _bytes(name: str) -> bytes:
