@@ -15,6 +15,7 @@ from swiftstats.errors import SwiftStatsError, TimeError
 #: How much of a refused value is shown again, in characters.
 SHOWN = 200
 
+_LOST_PLUS = re.compile(r":\d\d \d\d:?\d\d\Z", re.ASCII)
 _FRACTION = re.compile(r"(:\d\d)[.,]\d{1,9}", re.ASCII)
 
 
@@ -111,7 +112,8 @@ def _moment(given: Mapping[str, str], name: str, period_seconds: int, known: set
         try:
             whole = periods.parse(_FRACTION.sub(r"\1", text))
         except TimeError:
-            found.append(fault(name, text, error.expected))
+            hint = " (in a URL, + is written %2B)" if _LOST_PLUS.search(text) else ""
+            found.append(fault(name, text, error.expected + hint))
         else:
             found.append(fault(name, text, _boundary(whole, period_seconds)))
         return None

@@ -1,0 +1,167 @@
+"""`swiftstats status`: this host's spool, every server's completeness and backlog, and what was lost lately."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from dataclasses import dataclass
+from typing import Any
+
+from swiftstats import config as configuration
+from swiftstats import periods
+from swiftstats.cli.server import moment, now_of, state
+from swiftstats.config import Config
+from swiftstats.errors import StoreError
+from swiftstats.journal.spool import Spool
+from swiftstats.represent import as_table
+from swiftstats.store import engine as store
+from swiftstats.store import usage, writers
+from swiftstats.store.losses import Loss
+from swiftstats.store.writers import Freshness, ServerStatus
+
+DESCRIPTION = (
+    "Show this host's spool, and from the database how far the site is complete, what each server has closed and sent, and the "
+    "losses of the last days. Status 1 where the database cannot be asked."
+)
+
+#: Of a spool's description: what is a moment.
+_MOMENTS = ("oldest_period", "closed_through", "shipped_through", "last_sweep")
+
+
+@dataclass(frozen=True)
+class Site:
+    """What the database knows; `now` is its time."""
+
+    now: int
+    freshness: Freshness
+    servers: tuple[ServerStatus, ...]
+    losses: tuple[Loss, ...]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the format, and how far back losses are shown."""
+    parser.add_argument("--format", choices=("table", "json"), default="table")
+    parser.add_argument("--days", type=int, choices=range(1, 3651), default=7, metavar="N",
+                        help="show the losses of this many days (default: 7)")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print what there is; return 1 where the database cannot be asked. Raises ConfigError."""
+    config = configuration.load(arguments.config)
+    spool = spool_of(config)
+    site, trouble = None, None
+    try:
+        site = site_of(config, days=arguments.days)
+    except StoreError as error:
+        trouble = str(error)
+    if arguments.format == "json":
+        print(json.dumps({"spool": _shown(spool, iso=True), "database": trouble or "ok", **_json(site)}, indent=2))
+    else:
+        print(_table(spool, site, arguments.days, aligned=sys.stdout.isatty()), end="")
+    if trouble:
+        print(f"swiftstats status: {trouble}", file=sys.stderr)
+    return 1 if trouble else 0
+
+
+def spool_of(config: Config) -> dict[str, Any]:
+    """Return what this host's spool says of itself, or why it cannot."""
+    try:
+        return dict(Spool(config.spool).describe())
+    except OSError as error:
+        return {"path": config.spool, "trouble": f"cannot be read: {error.strerror}"}
+
+
+def site_of(config: Config, *, days: int) -> Site:
+    """Read what the database knows, in one snapshot. Raises ConfigError and StoreError."""
+    engine = store.create(config.require("database"))
+    store.check_schema(engine)
+    with store.read(engine) as connection:
+        now = now_of(connection)
+        return Site(
+            now=now,
+            freshness=writers.complete_through(connection),
+            servers=tuple(writers.servers(connection)),
+            losses=tuple(usage.losses_between(connection, now - days * periods.DAY, periods.LAST)),
+        )
+
+
+def _shown(spool: dict[str, Any], *, iso: bool) -> dict[str, Any]:
+    write = periods.iso if iso else periods.format
+    return {name: write(value) if name in _MOMENTS and value is not None else value for name, value in spool.items()}
+
+
+def _json(site: Site | None) -> dict[str, Any]:
+    if site is None:
+        return {}
+    through = site.freshness.complete_through
+    return {
+        "now": periods.iso(site.now),
+        "complete_through": None if through is None else periods.iso(through),
+        "servers": [
+            {
+                "name": server.name, "state": state(server), "closed_through": _iso(server.closed_through),
+                "last_flush": _iso(server.last_flush), "backlog_periods": server.backlog_periods,
+                "spool_bytes": server.spool_bytes,
+                "live_writers": [writer.incarnation for writer in server.writers if writer.live],
+            }
+            for server in site.servers
+        ],
+        "losses": [
+            {
+                "begin": periods.iso(loss.begin), "end": periods.iso(loss.end), "server": loss.server, "writer": loss.incarnation,
+                "kind": loss.kind, "subject": _subject(loss), "requests": loss.requests, "bytes_in": loss.bytes_in,
+                "bytes_out": loss.bytes_out, "detail": loss.detail,
+            }
+            for loss in site.losses
+        ],
+    }
+
+
+def _iso(seconds: int | None) -> str | None:
+    return None if seconds is None else periods.iso(seconds)
+
+
+def _subject(loss: Loss) -> str:
+    return loss.subject.decode("utf-8", "backslashreplace")
+
+
+def _table(spool: dict[str, Any], site: Site | None, days: int, *, aligned: bool) -> str:
+    shown = [(f"Spool, {name.replace('_', ' ')}", _word(value)) for name, value in _shown(spool, iso=False).items()]
+    parts = [as_table.pairs(shown, aligned=aligned)]
+    if site is not None:
+        parts.append(as_table.pairs(_site_pairs(site), aligned=aligned))
+        titles = ("Server", "State", "Closed through", "Last flush", "Backlog", "Spool")
+        parts.append(as_table.rows(titles, [
+            (server.name, _state(server), moment(server.closed_through), moment(server.last_flush), server.backlog_periods,
+             server.spool_bytes) for server in site.servers], aligned=aligned))
+        parts.append(_losses(site, days, aligned=aligned))
+    return "\n".join(parts)
+
+
+def _word(value: object) -> object:
+    return {True: "yes", False: "no"}[value] if isinstance(value, bool) else "-" if value is None else value
+
+
+def _site_pairs(site: Site) -> list[tuple[str, object]]:
+    """Return how far the site is complete, and who holds it up: who has closed the least."""
+    through, closed = site.freshness.complete_through, site.freshness.closed_through
+    found: list[tuple[str, object]] = [("Complete through", moment(through) or "nothing is closed yet")]
+    if closed:
+        least = min(closed.values())
+        found.append(("Waiting for", ", ".join(site.freshness.waiting_for(least + 1))))
+    return found
+
+
+def _state(server: ServerStatus) -> str:
+    live = sum(writer.live for writer in server.writers)
+    return f"{state(server)}, {live} writers" if live > 1 else state(server)
+
+
+def _losses(site: Site, days: int, *, aligned: bool) -> str:
+    if not site.losses:
+        return f"No losses in the last {days} days.\n"
+    titles = ("Lost from", "to", "Server", "Kind", "Subject", "Requests", "Bytes in", "Bytes out", "Detail")
+    body = [(moment(loss.begin), moment(loss.end), loss.server, loss.kind, _subject(loss), loss.requests, loss.bytes_in,
+             loss.bytes_out, loss.detail) for loss in site.losses]
+    return as_table.rows(titles, body, aligned=aligned)
