@@ -31,7 +31,7 @@ def messages() -> Iterator[tuple[str, str]]:
 def spoken(node: ast.expr) -> str:
     """Return the text of an expression, `…` for each part that is only known when it runs."""
     if isinstance(node, ast.Constant):
-        return re.sub(r"%[-\d.]*[a-z]", "…", str(node.value))
+        return re.sub(r"%[-\d.]*[a-z]", "…", str(node.value)).removeprefix("swiftstats: ")
     if isinstance(node, ast.JoinedStr):
         return "".join(part.value if isinstance(part, ast.Constant) else "…" for part in node.values)
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
@@ -49,13 +49,17 @@ def kinds() -> set[str]:
     """Return every kind of loss that is recorded anywhere: the fourth value of a Loss, or `kind=`."""
     found = set()
     for path in (ROOT / "swiftstats").rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        constants = {each.targets[0].id: each.value for each in tree.body
+                     if isinstance(each, ast.Assign) and isinstance(each.targets[0], ast.Name)}
+        for node in ast.walk(tree):
             if isinstance(node, ast.Call):
                 name = getattr(node.func, "id", getattr(node.func, "attr", ""))
                 given = [word.value for word in node.keywords if word.arg == "kind"]
                 if name == "Loss":
                     given += node.args[3:4]
                 if name in ("Loss", "record_loss"):
+                    given = [constants.get(each.id) if isinstance(each, ast.Name) else each for each in given]
                     found |= {each.value for each in given if isinstance(each, ast.Constant)}
     return found
 
