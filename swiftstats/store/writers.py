@@ -109,8 +109,9 @@ def register(connection: Connection, *, server: str, incarnation: str, predecess
              period_seconds: int, now: int) -> Writer:
     """Make a writer known and live, and return it; repeating it changes nothing.
 
-    A new one has closed what lies before `first_period`. A retired writer, and its server, are live again. A known
-    incarnation under a new server name moves there: it is still the same counter, and counted once.
+    A new one has closed what lies before `first_period`. One that was retired or had ended (a copy of its spool may have
+    spoken for it) is live again, and so is its server. A known incarnation under a new server name moves there: it is still
+    the same counter, and counted once.
     """
     known = find(connection, incarnation)
     site = _lock(connection, [known.id] if known else [])
@@ -124,7 +125,7 @@ def register(connection: Connection, *, server: str, incarnation: str, predecess
             server_id=server_id, incarnation=incarnation, predecessor=predecessor, first_period=first_period,
             closed_through=first_period, period_seconds=period_seconds, registered_at=now, spool_bytes=0, backlog_periods=0))
     else:
-        connection.execute(update(_writers).where(_writers.c.id == known.id).values(server_id=server_id))
+        connection.execute(update(_writers).where(_writers.c.id == known.id).values(server_id=server_id, ended_at=None))
         _revive(connection, known.id)
     _advance(connection)
     registered = find(connection, incarnation)
