@@ -104,7 +104,8 @@ class Swift:
 
     folder: made where it is missing, and left in place (what was stored there before is there again);
     workers: of the proxy; users: tempauth's; port: of the proxy, a free one where it is 0;
-    meter: options of our filter, None for a pipeline without it; extra: more filters; options: of filters, by name.
+    meter: options of our filter, None for a pipeline without it; extra: more filters; options: of filters, by name;
+    environment: variables that the servers have besides this process's own.
     """
 
     def __init__(
@@ -118,11 +119,13 @@ class Swift:
         options: Mapping[str, Mapping[str, str]] | None = None,
         port: int = 0,
         own_memcache: bool = False,
+        environment: Mapping[str, str] | None = None,
         progress: Callable[[str], None] = lambda line: None,
     ) -> None:
         self.folder = Path(folder).absolute()
         self.users = tuple(users)
         self._own_memcache, self._progress = own_memcache, progress
+        self._environment = {**os.environ, **(environment or {})}
         self._workers, self._meter, self._extra, self._options = workers, meter, tuple(extra), dict(options or {})
         #: The first proxy's, known before it runs.
         self.port = port or free_port()
@@ -266,7 +269,7 @@ class Swift:
         path = self.folder / f"{conf or server}.conf"
         return Process(
             name, [str(self.folder / "server"), server, str(path)], self.folder / "log" / f"{name}.log",
-            notifies=True, directory=self.folder,
+            environment=self._environment, notifies=True, directory=self.folder,
         )
 
     def _write(self, name: str, content: str) -> None:
