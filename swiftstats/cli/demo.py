@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import shutil
 import signal
 import sys
@@ -96,7 +95,7 @@ def _exercise(site: object, summary: dict[str, object], *, again: bool) -> None:
         _say(f"waiting for the period that begins at {periods.format(fresh)}")
         time.sleep(max(fresh - time.time(), 0))
     clients = traffic.Clients(site.swift.url, {user.account: user for user in site.swift.users})
-    tokens = {"operator": site.create_token(f"demo-{os.getpid()}"), "test": clients.swift("test").get_auth()[1]}
+    tokens = {"operator": site.token, "test": clients.swift("test").get_auth()[1]}
     begin = periods.floor(time.time(), seconds)
     ledger = Ledger(site.swift.proxy.port)
     traffic.run(clients, ledger, _say)

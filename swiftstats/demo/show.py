@@ -110,7 +110,8 @@ def _pretty(text: str) -> str:
     """Lay out an answer for people; what is neither JSON nor XML stays as it is."""
     text = text.strip()
     if text.startswith("<"):
-        return minidom.parseString(text).toprettyxml(indent="  ").partition("\n")[2].rstrip()
+        document = minidom.parseString("".join(line.strip() for line in text.splitlines()))
+        return document.toprettyxml(indent="  ").partition("\n")[2].rstrip()
     try:
         header, *rest = json.loads(text)
     except (ValueError, TypeError):

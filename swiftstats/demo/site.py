@@ -11,6 +11,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import time
 import urllib.request
 from pathlib import Path
 from typing import Any, Callable, Mapping
@@ -63,6 +64,8 @@ class Site:
         self.database = database or f"sqlite:///{self.folder}/usage.sqlite"
         self.server, self._flush_interval, self._progress = server, flush_interval, progress
         self.port = free_port(api_port)
+        #: May read every account; known once the site runs.
+        self.token = ""
         #: Whether there may be something in the spool that no flusher will ship any more.
         self._counted = False
         self.swift = Swift(
@@ -99,6 +102,8 @@ class Site:
             self.swift.start()
             self.flusher.start()
             self._progress("flusher")
+            # The service refuses to start without a file of tokens.
+            self.token = self.create_token(f"demo-{time.strftime('%Y%m%dT%H%M%S')}-{os.getpid()}")
             self.service.start()
             self.service.wait_ready(lambda: _answers(self.url + "/healthcheck"))
             self._progress(f"statistics service on {self.url}")

@@ -51,8 +51,7 @@ def outcome(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
 
 
 def _run(site: Site) -> Outcome:
-    token = site.create_token("tests")
-    outcome = Outcome(Asker(site, token, periods.floor(time.time(), PERIOD), 0))
+    outcome = Outcome(Asker(site, site.token, periods.floor(time.time(), PERIOD), 0))
     for case in CASES:
         name = name_of(case)
         caller = Caller(site.swift, site.swift.user(name), site.swift.user(name + "-other"))
@@ -64,7 +63,7 @@ def _run(site: Site) -> Outcome:
             outcome.expected[name] = _add(caller.prepared, expected)
     asker = outcome.asker
     asker.end = periods.floor(time.time(), PERIOD) + PERIOD
-    wait_complete(site, token, asker.begin, asker.end, seconds=PERIOD + 60, waiting=lambda: not site.ended())
+    wait_complete(site, site.token, asker.begin, asker.end, seconds=PERIOD + 60, waiting=lambda: not site.ended())
     return outcome
 
 
