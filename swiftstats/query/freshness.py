@@ -36,9 +36,14 @@ def header(connection: Connection, question: Question) -> Header:
         question=question,
         complete_through=complete,
         waiting_for=waiting,
-        incomplete=touched(question, ((loss.begin, loss.end) for loss in losses)),
+        incomplete=touched(question, ((loss.begin, loss.end) for loss in losses if concerns(loss, question.account))),
         corrected=touched(question, ((start, start + 1) for start in corrections)),
     )
+
+
+def concerns(loss: usage.Loss, account: bytes) -> bool:
+    """Tell whether a loss may be one of this account's: all may, but for an overflow, whose subject is the account."""
+    return loss.kind != "overflow" or loss.subject == account
 
 
 def touched(question: Question, spans: Iterable[tuple[int, int]]) -> tuple[int, ...]:

@@ -1,0 +1,137 @@
+"""The tokens file: hashes only, its owner's only, read again when it changes."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+import threading
+from pathlib import Path
+
+import pytest
+
+from swiftstats.api.auth.rules import AuthAway, Verdict
+from swiftstats.api.auth.tokens import TokensFile, TokensRule, hashed
+from swiftstats.errors import ConfigError
+
+NOW = 1_350_892_800
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> TokensFile:
+    return TokensFile(str(tmp_path / "tokens"))
+
+
+def judged(rule: TokensRule, token: str, account: bytes = b"AUTH_a") -> Verdict:
+    return rule.judge({"HTTP_X_AUTH_TOKEN": token}, account)
+
+
+def test_holds_no_token(file: TokensFile) -> None:
+    """The file holds the hash of a token, never the token, and nobody but its owner reads it."""
+    token = file.create("billing", None, now=NOW)
+    text = Path(file.path).read_text()
+    assert token not in text
+    assert json.loads(text) == {"name": "billing", "sha256": hashed(token), "scope": "all", "created": "2012-10-22T08:00:00Z"}
+    assert stat.S_IMODE(os.stat(file.path).st_mode) == 0o600
+
+
+def test_scope(file: TokensFile) -> None:
+    """A token reads what its entry says, and nothing else; a token that is not in the file is nobody's."""
+    operator, tenant = file.create("operator", None, now=NOW), file.create("tenant", ["AUTH_a", "AUTH_ü"], now=NOW)
+    rule = TokensRule(file.path)
+    assert judged(rule, operator) is judged(rule, tenant) is judged(rule, tenant, "AUTH_ü".encode()) is Verdict.YES
+    assert judged(rule, tenant, b"AUTH_b") is judged(rule, tenant, b"(unknown)") is Verdict.NO
+    for nobody in ("", "x", operator[:-1], operator + "x", hashed(operator), operator.upper(), "\xff"):
+        assert judged(rule, nobody) is Verdict.UNKNOWN
+
+
+def test_expiry(file: TokensFile) -> None:
+    """A token is good until it expires, and not at that moment."""
+    token = file.create("short", None, now=NOW, expires=NOW + 10)
+    now = NOW + 9
+    rule = TokensRule(file.path, clock=lambda: now)
+    assert judged(rule, token) is Verdict.YES
+    now = NOW + 10
+    assert judged(rule, token) is Verdict.UNKNOWN
+
+
+def test_changes_are_seen(file: TokensFile) -> None:
+    """A running service knows a new token, and no longer a revoked one, at the next request."""
+    first = file.create("first", None, now=NOW)
+    rule = TokensRule(file.path)
+    second = file.create("second", None, now=NOW)
+    assert judged(rule, second) is Verdict.YES
+    file.revoke("first")
+    assert judged(rule, first) is Verdict.UNKNOWN and judged(rule, second) is Verdict.YES
+
+
+def test_a_file_that_will_not_do_any_more(file: TokensFile) -> None:
+    """A file that is gone, open to others or damaged while the service runs admits nobody until it will do again."""
+    token = file.create("first", None, now=NOW)
+    rule = TokensRule(file.path)
+    os.chmod(file.path, 0o640)
+    with pytest.raises(AuthAway):
+        judged(rule, token)
+    os.chmod(file.path, 0o600)
+    assert judged(rule, token) is Verdict.YES
+    os.rename(file.path, file.path + ".gone")
+    with pytest.raises(AuthAway):
+        judged(rule, token)
+    os.rename(file.path + ".gone", file.path)
+    assert judged(rule, token) is Verdict.YES
+    with open(file.path, "a") as opened:
+        opened.write("nonsense\n")
+    with pytest.raises(AuthAway, match="line 2"):
+        judged(rule, token)
+
+
+@pytest.mark.parametrize("mode", [0o640, 0o604, 0o620, 0o666])
+def test_mode(file: TokensFile, mode: int) -> None:
+    """A file that others could read or write refuses to start, and says what to do."""
+    file.create("first", None, now=NOW)
+    os.chmod(file.path, mode)
+    with pytest.raises(ConfigError, match="chmod 600"):
+        TokensRule(file.path)
+
+
+def test_missing(file: TokensFile) -> None:
+    """A missing file refuses to start, and names the command that makes one."""
+    with pytest.raises(ConfigError, match="swiftstats token create"):
+        TokensRule(file.path)
+
+
+@pytest.mark.parametrize("line", [
+    "x", "[]", '{"name": "a"}', '{"name": "a", "sha256": "00", "scope": "all", "created": "2012-10-22"}',
+    json.dumps({"name": "a", "sha256": "0" * 64, "scope": "everything", "created": "2012-10-22"}),
+    json.dumps({"name": "a", "sha256": "0" * 64, "scope": [1], "created": "2012-10-22"}),
+    json.dumps({"name": "a", "sha256": "0" * 64, "scope": "all", "created": "then"}),
+    json.dumps({"name": "a", "sha256": "0" * 64, "scope": "all", "created": "2012-10-22", "expires": "never"}),
+    json.dumps({"name": "a", "sha256": "0" * 64, "scope": "all", "created": "2012-10-22", "expiry": "2012-10-23"}),
+])
+def test_bad_lines(file: TokensFile, line: str) -> None:
+    """A line that is not understood refuses the file and is named: a guess could open a door."""
+    Path(file.path).write_text("# tokens\n\n" + line + "\n")
+    os.chmod(file.path, 0o600)
+    with pytest.raises(ConfigError, match="line 3"):
+        file.read()
+
+
+def test_names(file: TokensFile) -> None:
+    """A name is used once; what is not there cannot be revoked; neither changes the file."""
+    file.create("first", ["AUTH_a"], now=NOW, expires=NOW)
+    before = Path(file.path).read_bytes()
+    with pytest.raises(ConfigError, match="already"):
+        file.create("first", None, now=NOW)
+    with pytest.raises(ConfigError, match="no token named"):
+        file.revoke("second")
+    assert Path(file.path).read_bytes() == before and os.listdir(os.path.dirname(file.path)) == ["tokens"]
+
+
+def test_at_once(file: TokensFile) -> None:
+    """Tokens that are created at the same time are all kept."""
+    threads = [threading.Thread(target=file.create, args=(f"t{number}", None), kwargs={"now": NOW}) for number in range(16)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(entry.name for entry in file.read()) == sorted(f"t{number}" for number in range(16))
