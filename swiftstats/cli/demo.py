@@ -44,7 +44,7 @@ def run(arguments: argparse.Namespace) -> int:
     folder = (arguments.dir or make_folder()).absolute()
     again = (folder / "usage.sqlite").exists()
     site = Site(
-        folder, period_seconds=arguments.period, api_port=arguments.port, progress=_say,
+        folder, period_seconds=arguments.period, api_port=arguments.port, swift_port=8080, progress=_say,
         swift_options={"workers": arguments.workers},
     )
     if site.port != arguments.port:

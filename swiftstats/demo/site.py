@@ -43,7 +43,7 @@ class Site:
     """A context manager; `folder` is made where it is missing, and stays.
 
     database: an SQLAlchemy URL; an SQLite file in the folder where it is not given. period_seconds, flush_interval: of the
-    meter. api_port: taken if it is free, else another one. swift_options: what else `Swift` takes.
+    meter. api_port, swift_port: taken if free, else another one. swift_options: what else `Swift` takes.
     """
 
     def __init__(
@@ -55,6 +55,7 @@ class Site:
         period_seconds: int = 20,
         flush_interval: int = 5,
         api_port: int = 0,
+        swift_port: int = 0,
         progress: Callable[[str], None] = lambda line: None,
         swift_options: Mapping[str, Any] | None = None,
     ) -> None:
@@ -69,7 +70,7 @@ class Site:
         #: Whether there may be something in the spool that no flusher will ship any more.
         self._counted = False
         self.swift = Swift(
-            self.folder / "swift", meter={"config": str(self.configuration)}, port=free_port(8080), progress=progress,
+            self.folder / "swift", meter={"config": str(self.configuration)}, port=free_port(swift_port), progress=progress,
             **(swift_options or {}),
         )
         self.flusher = self._process("flusher", "flush")
