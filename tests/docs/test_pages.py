@@ -90,3 +90,19 @@ def test_the_licence_is_the_whole_apache_licence():
     text = (ROOT / "LICENSE").read_text(encoding="utf-8")
     assert "Apache License" in text
     assert "END OF TERMS AND CONDITIONS" in text
+
+
+def test_every_dependency_has_its_reason():
+    """docs/dependencies.md names just the packages that are required, by the package itself and by each extra."""
+    setup = configparser.ConfigParser()
+    setup.read_string(read("setup.cfg"))
+    required = {"": setup["options"]["install_requires"], **setup["options.extras_require"]}
+    page = read("docs/dependencies.md")
+    for extra, lines in required.items():
+        names = {re.split(r"[<>=;\s]", line)[0].lower() for line in lines.split("\n") if line.strip()}
+        if extra:
+            row = re.search(rf"^\| `{extra}` \| ([^|]+) \|", page, re.MULTILINE)
+            said = set(row.group(1).strip().lower().split(", ")) if row else set()
+        else:
+            said = set(re.findall(r"^\| ([\w-]+) \| ", page.split("| extra |")[0].lower(), re.MULTILINE)) - {"package"}
+        assert said == names, extra
