@@ -256,7 +256,7 @@ def _lock(connection: Connection, writers: Sequence[int]) -> Row[Any]:
         connection.execute(select(_writers.c.id).where(_writers.c.id == number).with_for_update())
     row = connection.execute(select(_site).where(_site.c.id == 1).with_for_update()).one_or_none()
     if row is None:
-        raise SchemaError("the table `site` lost its row: run `swiftstats migrate`")
+        raise SchemaError("the table `site` has lost its row: restore the database from a backup")
     return row
 
 
@@ -272,11 +272,13 @@ def _advance(connection: Connection) -> int | None:
 
 def _revive(connection: Connection, writer_id: int) -> None:
     """Make a retired writer and its server live again; what retiring it gave up is waited for again, and no loss."""
-    found = connection.execute(select(_writers.c.server_id, _writers.c.retired_at).where(_writers.c.id == writer_id)).one()
-    if found.retired_at is None:
+    row = connection.execute(select(_writers).where(_writers.c.id == writer_id)).one()
+    if row.retired_at is None:
         return
     connection.execute(update(_writers).where(_writers.c.id == writer_id).values(retired_at=None))
-    connection.execute(update(_servers).where(_servers.c.id == found.server_id).values(retired_at=None))
+    connection.execute(update(_servers).where(_servers.c.id == row.server_id).values(retired_at=None))
+    if row.ended_at is None:  # whom an announcement was for has come
+        connection.execute(update(_servers).where(_servers.c.id == row.server_id).values(announced_at=None))
     connection.execute(delete(losses).where(losses.c.writer_id == writer_id, losses.c.kind == RETIRED))
 
 
