@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Collection, Iterator, Sequence
+import functools
+from typing import Any, Collection, Iterator, Sequence
 
-from sqlalchemy import Connection, Select, func, insert, select
+from sqlalchemy import ColumnElement, Connection, Select, func, insert, select
 
 from swiftstats.fields import CELL_COUNT, CELLS
 from swiftstats.periods import DAY
 from swiftstats.store import dialects, upsert
 from swiftstats.store.losses import Loss, losses_between, record_loss
-from swiftstats.store.schema import accounts, corrections, io_hours, writers
+from swiftstats.store.schema import corrections, io_hours, writers
 from swiftstats.store.writers import Writer, hold
 
 __all__ = ["Loss", "corrections_between", "first_recorded", "hours", "known", "losses_between", "merge", "record_loss", "total"]
 
 #: Days that one statement reads: what the key (day, account, …) makes one seek each of, and the bound on what is in memory.
 DAYS = 31
-
-_CELL_COLUMNS = [io_hours.c[name] for name in CELLS]
 
 
 def known(connection: Connection, names: Collection[bytes]) -> set[bytes]:
@@ -51,7 +50,7 @@ def _growth(connection: Connection, writer: Writer, period: int, totals: Sequenc
     """Return what `totals` will add to what is stored, per account, without those that add nothing."""
     stored: dict[int, tuple[int, ...]] = {}
     for start in range(0, len(totals), upsert.NAMES):
-        query = select(io_hours.c.account_id, *_CELL_COLUMNS).where(
+        query = select(io_hours.c.account_id, *(io_hours.c[name] for name in CELLS)).where(
             io_hours.c.day == period // DAY, io_hours.c.period == period, io_hours.c.writer_id == writer.id,
             io_hours.c.account_id.in_([account for account, _ in totals[start:start + upsert.NAMES]]))
         stored.update((row[0], tuple(row[1:])) for row in connection.execute(query))
@@ -64,25 +63,25 @@ def _growth(connection: Connection, writer: Writer, period: int, totals: Sequenc
 def total(connection: Connection, account: bytes, begin: int, end: int) -> tuple[int, ...]:
     """Return the cells of an account summed over [begin, end) and all writers, exactly; zeros where there is nothing."""
     cells = [0] * CELL_COUNT
-    for days in _days(connection, begin, end):
-        for row in connection.execute(_sums(connection, account, begin, end, days)):
-            cells = [before + added for before, added in zip(cells, _whole(row[:2 * CELL_COUNT]))]
+    for query in _sums(connection, account, begin, end):
+        for row in connection.execute(query):
+            cells = [before + added for before, added in zip(cells, _whole(row))]
     return tuple(cells)
 
 
 def hours(connection: Connection, account: bytes, begin: int, end: int) -> Iterator[tuple[int, tuple[int, ...]]]:
     """Yield (period, cells summed over writers) of [begin, end), ascending, where there is anything; memory is bounded."""
     period = io_hours.c.period
-    for days in _days(connection, begin, end):
-        query = _sums(connection, account, begin, end, days).add_columns(period).group_by(period).order_by(period)
-        for row in connection.execute(query):
+    for query in _sums(connection, account, begin, end):
+        for row in connection.execute(query.add_columns(period).group_by(period).order_by(period)):
             yield row[-1], _whole(row[:-1])
 
 
 def corrections_between(connection: Connection, account: bytes, begin: int, end: int) -> list[int]:
     """Return the periods of [begin, end) that were corrected for an account, ascending."""
+    ids = upsert.account_ids(connection, [account])
     query = select(corrections.c.period).distinct().where(
-        corrections.c.account_id == _id(account), corrections.c.period >= begin, corrections.c.period < end)
+        corrections.c.account_id.in_(ids.values()), corrections.c.period >= begin, corrections.c.period < end)
     return list(connection.execute(query.order_by(corrections.c.period)).scalars())
 
 
@@ -91,29 +90,31 @@ def first_recorded(connection: Connection) -> int | None:
     return connection.execute(select(func.min(writers.c.first_period))).scalar()
 
 
-def _id(account: bytes) -> object:
-    return select(accounts.c.id).where(accounts.c.name == account).scalar_subquery()
+def _sums(connection: Connection, account: bytes, begin: int, end: int) -> Iterator[Select[Any]]:
+    """Yield queries that together sum [begin, end), each over some days, none outside what is stored; see `_whole`.
 
-
-def _days(connection: Connection, begin: int, end: int) -> Iterator[list[int]]:
-    """Yield the days of [begin, end) in pieces, none outside what is stored."""
-    first, last = connection.execute(select(func.min(io_hours.c.day), func.max(io_hours.c.day))).one()
-    if first is None or begin >= end:
+    Days are listed, so that each is one seek of the key (day, account, period, writer) and not a scan of everybody's day.
+    The account's id is looked up first, since an optimizer makes no seek of a subquery.
+    """
+    # Two subqueries: SQLite answers MIN or MAX alone from the key, and scans the table for both.
+    first, last = connection.execute(select(select(func.min(io_hours.c.day)).scalar_subquery(),
+                                            select(func.max(io_hours.c.day)).scalar_subquery())).one()
+    number = upsert.account_ids(connection, [account]).get(account)
+    if first is None or number is None or begin >= end:
         return
     first, last = max(first, begin // DAY), min(last, (end - 1) // DAY)
     for start in range(first, last + 1, DAYS):
-        yield list(range(start, min(start + DAYS, last + 1)))
+        yield select(*_halves(dialects.of(connection))).where(
+            io_hours.c.day.in_(range(start, min(start + DAYS, last + 1))), io_hours.c.account_id == number,
+            io_hours.c.period >= begin, io_hours.c.period < end)
 
 
-def _sums(connection: Connection, account: bytes, begin: int, end: int, days: list[int]) -> Select[tuple[object, ...]]:
-    """Return the query of every cell's sum, each in two columns; see `_whole`. Days are listed: each is a seek of the key."""
-    exact = dialects.of(connection).exact_sum
-    return select(*(half for column in _CELL_COLUMNS for half in exact(column))).where(
-        io_hours.c.day.in_(days), io_hours.c.account_id == _id(account),
-        io_hours.c.period >= begin, io_hours.c.period < end)
+@functools.cache
+def _halves(dialect: dialects.Dialect) -> tuple[ColumnElement[Any], ...]:
+    return tuple(half for name in CELLS for half in dialect.exact_sum(io_hours.c[name]))
 
 
-def _whole(halves: Sequence[object]) -> tuple[int, ...]:
+def _whole(halves: Sequence[Any]) -> tuple[int, ...]:
     """Return exact sums from their columns (high, low), which are NULL where there was no row."""
-    numbers = [int(half or 0) for half in halves]  # type: ignore[call-overload]
+    numbers = [int(half or 0) for half in halves]
     return tuple((high << 32) + low for high, low in zip(numbers[::2], numbers[1::2]))
