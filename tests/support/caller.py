@@ -117,7 +117,7 @@ def request(
     """Send one request to 127.0.0.1 and read the whole answer; with `cut`, as much of its body as there is."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
     try:
-        connection.putrequest(method, path, skip_accept_encoding=True)
+        connection.putrequest(method, path, skip_accept_encoding=True, skip_host="Host" in (headers or {}))
         for name, value in {"Connection": "close", **(headers or {})}.items():
             connection.putheader(name, value)
         if isinstance(body, bytes):
@@ -143,11 +143,11 @@ def request(
         connection.close()
 
 
-def read_answer(connection: socket.socket) -> tuple[int, bytes]:
-    """Read what is left of a raw connection until it closes; return status and body."""
-    content = b""
+def read_answer(connection: socket.socket, first: bytes = b"") -> tuple[int, bytes]:
+    """Read what is left of a raw connection until it closes; return status and body. `first` has been read already."""
+    chunks = [first]
     with connection:
         while chunk := connection.recv(65536):
-            content += chunk
-    head, _, body = content.partition(b"\r\n\r\n")
+            chunks.append(chunk)
+    head, _, body = b"".join(chunks).partition(b"\r\n\r\n")
     return int(head.split(None, 2)[1]), body
