@@ -1,0 +1,348 @@
+"""One client request as it passes the filter: what of it was handed over, and what of that is counted.
+
+An Exchange is the `start_response` that the application gets and the iterable that the server gets. Nothing that a client could
+see is changed. When it counts (docs/counting.md):
+
+- bytes in and out, while they pass, at latest after each MiB;
+- the request itself, once: with the chunk that completes its Content-Length, before that is handed out; an empty body before it
+  is returned; else at the end of the body, when it is closed or when it fails.
+
+A request that fails after bytes of it were counted has those moved to unbilled that stand in the row where it was counted last:
+they are added to unbilled there, and only there (`Counters.add_at`). So a request that spans two periods keeps billed in the
+period that is past what passed in that period, and a cell never falls.
+
+An exchange belongs to one thread; the journal behind it does not.
+"""
+
+from __future__ import annotations
+
+from types import GeneratorType
+from typing import Any, Callable, Iterator, Optional, Tuple
+
+from swiftstats.collect.classify import ALWAYS, KINDS, account_in, may_be_s3, outcome, proves, whose
+from swiftstats.collect.classify import NEVER as NEVER_PROVES
+from swiftstats.collect.meter import PASSED_IN, PASSED_OUT, UNBILLED_IN, UNBILLED_OUT, Meter, with_bytes
+from swiftstats.fields import NAME_BYTES, UNKNOWN
+
+#: So many bytes pass, at most, before they are counted: what a killed worker may lose of a request in flight.
+MIB = 2**20
+
+#: No count is due before the request's end.
+NEVER = 2**63
+
+#: The status of a request whose client left before it had one; proxy-logging's.
+CLIENT_GONE = 499
+#: The status of a request that died, or whose application never gave one.
+FAILED = 500
+
+
+#: Statuses without a body, whatever the headers say (RFC 9110); and every status, by its text.
+BODILESS = frozenset((204, 304))
+CODES = {str(code): code for code in range(100, 600)}
+
+
+class Credit:
+    """Bytes of a running exchange that are counted as billable in one row of the journal."""
+
+    __slots__ = ("account", "place", "bytes_in", "bytes_out")
+
+    def __init__(self, account: str, place: Any) -> None:
+        self.account = account
+        self.place = place
+        self.bytes_in = 0
+        self.bytes_out = 0
+
+
+class Exchange:
+    """A request between `meter`, the server's `start_response` and the application's answer.
+
+    `waiting_in` and `waiting_out` are bytes that passed and are not counted; at `room_in` and `room_out` they are due.
+    `reader` reads from the client, for body.py; `broken` is what reading from the client raised, or writing to it.
+    """
+
+    __slots__ = ("waiting_in", "waiting_out", "room_in", "room_out", "reader", "broken", "_meter", "_environ", "_server",
+                 "_write", "_method", "_path", "_status", "_due", "_from_s3", "_account", "_credit", "_counted", "_answer",
+                 "_next")
+
+    def __init__(self, meter: Meter, environ: Any, start_response: Any) -> None:
+        self.reader: Any = None
+        self._meter = meter
+        self._environ = environ
+        self._server = start_response
+        # Read before the application is called: COPY and domain_remap rewrite them.
+        self._method: str = environ["REQUEST_METHOD"]
+        self._path: str = environ.get("PATH_INFO", "")
+        self.waiting_in = self.waiting_out = self._status = 0
+        self.room_in = MIB
+        self.room_out = 0  # the first chunk is looked at: by then there is a status
+        self._due = NEVER  # bytes of the body that are not counted yet; NEVER: not known
+        self._from_s3 = self._counted = False
+        self._account: Optional[str] = None
+        self._credit: Optional[Credit] = None
+        self.broken: Optional[BaseException] = None
+
+    # What the application calls
+
+    def start_response(self, status: str, headers: Any, exc_info: Any = None) -> Any:
+        """Pass the status on, and look at it; where the server raises there is no status."""
+        try:
+            write = self._server(status, headers) if exc_info is None else self._server(status, headers, exc_info)
+        finally:
+            exc_info = None
+        try:  # as _safely does; PERF: bench/filter.py
+            self._status = CODES.get(status[:3]) or int(status[:3])
+            self._from_s3 = False
+            self._due = NEVER
+            if type(headers) is list or not hasattr(headers, "__next__"):  # looking would use up an iterator
+                for name, value in headers:
+                    length = len(name)
+                    if length == 14 and name.lower() == "content-length":
+                        try:
+                            self._due = int(value)
+                        except ValueError:
+                            pass
+                    elif length == 16 and name.lower() == "x-amz-request-id":
+                        self._from_s3 = True
+            if self._method == "HEAD" or self._status in BODILESS:
+                self._due = 0
+        except Exception:
+            self._meter.trouble()
+        if write is None:
+            return None
+        self._write = write
+        return self._hand_out
+
+    def _hand_out(self, data: bytes) -> Any:
+        try:
+            self.waiting_out += len(data)
+            if self.waiting_out >= self.room_out:
+                self.handed_out()
+        except TypeError:  # no bytes: the server's complaint, not ours
+            pass
+        try:
+            return self._write(data)
+        except BaseException as error:
+            self.broken = error
+            raise
+
+    # What the server calls
+
+    def over(self, answer: Any) -> Any:
+        """Return what the server gets for the application's `answer`: the same bytes, counted."""
+        self._answer = answer
+        if type(answer) is GeneratorType:
+            self._next: Any = answer.__next__
+        elif not hasattr(answer, "__len__"):
+            self._next = getattr(answer, "__next__", None)
+        elif hasattr(answer, "__getitem__"):
+            # A list is handed over whole, and as it is: a server takes the Content-Length from it, and may run through it twice.
+            self._safely(self._finish_list)
+            return answer
+        else:
+            return _Sized(self, answer)
+        if self._due <= 0:
+            self._safely(self._count, self._status)
+        return self
+
+    def __iter__(self) -> Iterator[bytes]:
+        if type(self._answer) is not GeneratorType:
+            try:
+                self._next = iter(self._answer).__next__
+            except BaseException as error:
+                self.fail(error)
+                raise
+        return self
+
+    def __next__(self) -> bytes:
+        # PERF: bench/filter.py; a body of many chunks spends all its time of ours here.
+        try:
+            chunk: bytes = self._next()
+        except StopIteration:
+            if not self._counted:
+                self._safely(self._end)
+            raise
+        except BaseException as error:
+            self.fail(error)
+            raise
+        try:
+            self.waiting_out = waiting = self.waiting_out + len(chunk)
+            if waiting >= self.room_out:
+                self.handed_out()
+        except TypeError:  # no bytes: the server's complaint, not ours
+            pass
+        return chunk
+
+    def close(self) -> None:
+        """Close the application's answer; a body that has not come to its end was left by the client."""
+        if not self._counted:
+            self._safely(self._leave)
+        try:
+            close = getattr(self._answer, "close", None)
+            if close is not None:
+                close()
+        finally:
+            self._release()
+
+    def fail(self, error: BaseException) -> None:
+        """Take note that `error` escaped the application: a failure of the server, unless the client caused it by leaving."""
+        self._safely(self._die, error)
+        self._release()
+
+    def __del__(self) -> None:
+        # A server that neither finishes nor closes what it was given; nobody else would count the request.
+        if not self._counted:
+            try:
+                self._leave()
+            except Exception:  # the interpreter may be going down
+                pass
+
+    # What the two call
+
+    def taken_in(self) -> None:
+        """Count bytes from the client, of which `room_in` wait."""
+        self._safely(self._count_passed)
+
+    def handed_out(self) -> None:
+        """Count bytes to the client, of which `room_out` wait; and the request, where they are its last."""
+        try:  # as _safely does; PERF: bench/filter.py
+            if not self._status:
+                return  # an empty chunk before start_response
+            if not self._counted:
+                if self.waiting_out >= self._due:
+                    self._count(self._status)
+                elif self.waiting_out >= MIB:
+                    self._count_passed()
+            elif self.waiting_out >= MIB:
+                self._count_passed()
+            self.room_out = MIB if self._counted or self._due > MIB else self._due
+        except Exception:
+            self._meter.trouble()
+
+    def _safely(self, step: Callable[..., None], *arguments: Any) -> None:
+        """The one guarded place: whatever fails in the metering, the request goes on, and the log says so now and then."""
+        try:
+            step(*arguments)
+        except Exception:
+            self._meter.trouble()
+
+    def _release(self) -> None:
+        """Count what passed since the request was counted, and let go of what refers back to us."""
+        if self.waiting_in or self.waiting_out:
+            self._safely(self._count_passed)
+        self._environ = self._server = self._write = self.broken = None
+
+    # What counts; all of it is called through _safely
+
+    def _finish_list(self) -> None:
+        self.waiting_out += sum(map(len, self._answer))
+        self._end()
+        self._release()
+
+    def _end(self) -> None:
+        short = self.waiting_out < self._due < NEVER
+        self._count(FAILED if short else self._status or FAILED)
+
+    def _die(self, error: BaseException) -> None:
+        if error is self.broken:
+            self._leave()
+        elif not self._counted:
+            self._count(FAILED)
+
+    def _leave(self) -> None:
+        if not self._counted:
+            self._count(self._status or CLIENT_GONE, cut=True)
+
+    def _count(self, status: int, cut: bool = False) -> None:
+        """Count the request with the bytes that wait: once."""
+        self._counted = True
+        self.room_in = MIB
+        increments, billable, proof = outcome(KINDS.get(self._method, "OTHER"), status, cut)
+        account = self._account = self._whose()
+        if self._credit is not None:
+            self._settle(self._credit, account, billable)
+        bytes_in, bytes_out = self._take()
+        if bytes_in or bytes_out:
+            increments = with_bytes(increments, bytes_in, bytes_out, billable)
+        if account is not None:
+            self._meter.add(account, increments, self._proves(proof, status))
+        self._status = status  # it decides on bytes that pass hereafter
+
+    def _count_passed(self) -> None:
+        """Count the bytes that wait; before there is a status, as billable and as whose they seem."""
+        status, account = self._status, self._account
+        if account is None:
+            if not status and may_be_s3(self._environ):
+                self.room_in = NEVER  # whose it is stands in the answer
+                return
+            account = self._account = None if self._counted else self._whose()
+            if account is None and not status:
+                self.room_in = self.waiting_in + MIB  # it may be learned yet
+                return
+        bytes_in, bytes_out = self._take()
+        if account is None:
+            return
+        if not status:
+            place = self._meter.add(account, (PASSED_IN, bytes_in, PASSED_OUT, bytes_out), False)
+        else:
+            _, billable, proof = outcome(KINDS.get(self._method, "OTHER"), status, False)
+            place = self._meter.add(account, with_bytes((), bytes_in, bytes_out, billable), self._proves(proof, status))
+            if not billable:
+                return
+        if place is None or self._counted:
+            return
+        credit = self._credit
+        if credit is None or credit.place != place:
+            credit = self._credit = Credit(account, place)
+        credit.bytes_in += bytes_in
+        credit.bytes_out += bytes_out
+
+    def _take(self) -> Tuple[int, int]:
+        """Return the bytes in and out that wait, which wait no longer. What answers a HEAD is on no client's wire."""
+        bytes_in, bytes_out = self.waiting_in, self.waiting_out
+        self.waiting_in = self.waiting_out = 0
+        if self._due != NEVER:
+            self._due -= bytes_out
+        return bytes_in, 0 if self._method == "HEAD" else bytes_out
+
+    def _settle(self, credit: Credit, account: Optional[str], billable: bool) -> None:
+        """Move bytes that were counted as billable and are not, or are another account's after all."""
+        if billable and credit.account == account:
+            return
+        moved = self._meter.add_at(credit.place, (UNBILLED_IN, credit.bytes_in, UNBILLED_OUT, credit.bytes_out))
+        if moved and credit.account != account:
+            self.waiting_in += credit.bytes_in
+            self.waiting_out += credit.bytes_out
+
+    def _whose(self) -> Optional[str]:
+        environ, path = self._environ, self._path
+        left = environ.get("PATH_INFO", "")
+        if left is path and not self._from_s3 and "swift.backend_path" not in environ:  # PERF: nearly always so
+            name = account_in(path)
+            return name if name and len(name) <= NAME_BYTES else UNKNOWN if name else None
+        return whose(self._method, path, left, environ.get("swift.backend_path"), self._from_s3, self._meter.prefixes)
+
+    def _proves(self, proof: int, status: int) -> bool:
+        if proof == NEVER_PROVES or not self._status or self._account is UNKNOWN:
+            return False
+        if proof == ALWAYS and status != 404:
+            return True
+        return self._environ is not None and proves(proof, self._environ, self._method, status, self._path, self._from_s3)
+
+
+class _Sized:
+    """The iterable of an answer that tells its length, so that the server still learns it."""
+
+    __slots__ = ("_exchange", "_answer")
+
+    def __init__(self, exchange: Exchange, answer: Any) -> None:
+        self._exchange = exchange
+        self._answer = answer
+
+    def __len__(self) -> int:
+        return len(self._answer)
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(self._exchange)
+
+    def close(self) -> None:
+        self._exchange.close()
