@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import logging
+import logging.handlers
 import os
 
 from sqlalchemy.engine import Engine
@@ -24,6 +25,9 @@ and it is tried again."""
 #: A flusher that a worker starts finds its options here, as JSON: never on a command line, where everybody reads them.
 OPTIONS_VARIABLE = "SWIFTSTATS_OPTIONS"
 
+SYSLOG = "/dev/log"
+LOG_BYTES = 2**20
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--once", action="store_true",
@@ -37,9 +41,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Sweep once, or until a signal; return 0, or 1 where a period is held up or a flusher is here already."""
-    logging.basicConfig(format="%(asctime)s %(name)s %(levelname)s %(message)s",
-                        level=logging.INFO if arguments.verbose else logging.WARNING)
     settings = _spawned_settings() if arguments.spawned else config.load(arguments.config)
+    logging.basicConfig(format="%(asctime)s %(name)s %(levelname)s %(message)s",
+                        level=logging.INFO if arguments.verbose else logging.WARNING,
+                        handlers=[_log_of_spawned(settings)] if arguments.spawned else None)
     engine = engines.create(settings.require("database"))
     if arguments.once:
         return _once(settings, engine, arguments.wait)
@@ -63,6 +68,17 @@ def _once(settings: Config, engine: Engine, wait: float) -> int:
     for line in outcome.held_up:
         print(line)
     return 1 if outcome.held_up else 0
+
+
+def _log_of_spawned(settings: Config) -> logging.Handler:
+    """Return where a flusher logs that has no terminal and no systemd: the system's log, else a file in the spool."""
+    if os.path.exists(SYSLOG):
+        handler: logging.Handler = logging.handlers.SysLogHandler(SYSLOG)
+        handler.ident = "swiftstats-flush: "  # type: ignore[attr-defined]
+        return handler
+    os.makedirs(settings.spool, 0o700, exist_ok=True)
+    os.umask(0o077)
+    return logging.handlers.RotatingFileHandler(os.path.join(settings.spool, "flusher.log"), maxBytes=LOG_BYTES, backupCount=1)
 
 
 def _spawned_settings() -> Config:

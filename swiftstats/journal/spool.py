@@ -9,6 +9,7 @@
     segments/       PERIOD-PID-RANDOM.segment, a worker's counters (layout.py); `.new-…` while one is made
     copies/         what a running period's flush has read and shipped of a segment, under the segment's name
     periods/        PERIOD-END.period, the decided totals of a closed period (period_file.py)
+    flusher.log     what a spawned flusher has to say, where the host has no system log
     aside/          what could not be read, and what came for a period whose totals were decided
 
 Directories are 0700 and files 0600.
@@ -18,6 +19,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import pwd
 import secrets
 from typing import Iterator, NamedTuple
 
@@ -78,6 +80,7 @@ class Spool:
                 pass
             except FileNotFoundError:
                 os.makedirs(directory, 0o700)
+        self._check_owner()
         path = os.path.join(self.path, "identity")
         wanted = {"boot": identities.boot_id(), "server": server, "period_seconds": period_seconds}
         identity = identities.load(path, **wanted)  # type: ignore[arg-type]
@@ -156,6 +159,15 @@ class Spool:
             control.close()
         return described
 
+    def _check_owner(self) -> None:
+        """Refuse another user's spool: files that root makes in it are files that the proxy cannot use."""
+        status = os.stat(self.path)
+        if status.st_uid != os.geteuid():
+            raise JournalError(f"{self.path} belongs to user {_user(status.st_uid)}; run this as that user, not as"
+                               f" {_user(os.geteuid())}")
+        if status.st_mode & 0o077:
+            os.chmod(self.path, 0o700)
+
     def _control(self) -> Control | None:
         """Map the control file; None where there is none that can be used."""
         try:
@@ -190,6 +202,13 @@ class Spool:
                 yield from entries
         except FileNotFoundError:
             return
+
+
+def _user(uid: int) -> str:
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return str(uid)
 
 
 def _size(entry: os.DirEntry[str]) -> int:
