@@ -9,6 +9,7 @@ from sqlalchemy.exc import ArgumentError
 
 from swiftstats import config, options
 from swiftstats.errors import ConfigError
+from swiftstats.store.engine import EXPECTED
 
 DESCRIPTION = "Read the configuration and show every option's value, or say which line is wrong. Passwords are not shown."
 
@@ -33,7 +34,7 @@ def shown(name: str, value: object) -> str:
         try:
             return make_url(str(value)).render_as_string(hide_password=True)
         except ArgumentError:
-            raise ConfigError("database: expected an SQLAlchemy URL such as mysql+pymysql://USER:PASSWORD@HOST/swiftstats") from None
+            raise ConfigError(f"database: the URL cannot be read; expected {EXPECTED}") from None
     if isinstance(value, tuple):
         return ", ".join(value)
     if isinstance(value, bool):
