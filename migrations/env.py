@@ -6,7 +6,8 @@ from alembic import context
 
 attributes = context.config.attributes
 if context.is_offline_mode():
-    context.configure(dialect_name=attributes["dialect"], literal_binds=True)
+    # paramstyle: the drivers' own would write each % twice.
+    context.configure(dialect_name=attributes["dialect"], literal_binds=True, dialect_opts={"paramstyle": "named"})
 else:
     connection = attributes["connection"]
     # SQLite's DDL is transactional where nobody commits behind its back: a change and the record of it are one.

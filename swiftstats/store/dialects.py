@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import hashlib
 import re
-from contextlib import contextmanager
-from typing import Any, Iterator, Mapping, Protocol, Sequence
+from abc import ABC, abstractmethod
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any, Iterator, Mapping, Sequence
 
 from sqlalchemy import URL, ColumnElement, Connection, Engine, Table, func, text
 
@@ -16,42 +17,48 @@ from swiftstats.errors import DatabaseAway, DatabaseBusy, SchemaError, StoreErro
 
 #: Seconds: to reach the database; that one statement may wait for a lock; that one answer or packet may take.
 CONNECT_TIMEOUT, LOCK_TIMEOUT, STATEMENT_TIMEOUT = 10, 20, 120
-#: Bytes of one multi-row INSERT at most, far below the least `max_allowed_packet` in use (1 MiB, in old installations).
+#: Rows of one multi-row INSERT, at most 400 kB: below the least `max_allowed_packet` in use (1 MiB, in old installations).
 STATEMENT_ROWS = 1000
 
 
-class Dialect(Protocol):
+class Dialect(ABC):
     """What the store asks of a database."""
 
+    @abstractmethod
     def connect_arguments(self, url: URL) -> dict[str, Any]:
         """Return the driver's arguments; what the URL's query gives is left as the operator wrote it."""
 
+    @abstractmethod
     def connected(self, dbapi_connection: Any) -> None:
         """Prepare a connection that was just opened."""
 
+    @abstractmethod
     def begin(self, connection: Connection, read_only: bool) -> None:
         """Begin a transaction: a snapshot to read, or one that may write."""
 
+    @abstractmethod
     def clock(self, connection: Connection) -> int | None:
         """Return the server's UTC seconds; None where the database has no clock of its own."""
 
+    @abstractmethod
     def error(self, original: BaseException, where: str) -> StoreError:
         """Return the store's own error for the driver's; its message holds neither SQL nor data."""
 
+    @abstractmethod
     def maximum(self, connection: Connection, table: Table, key: Sequence[str], greatest: Sequence[str],
                 rows: Sequence[Sequence[Any]]) -> None:
         """Insert rows (every column but a self-numbering id); where `key` is there, the `greatest` columns keep the greater."""
 
+    @abstractmethod
     def exact_sum(self, column: ColumnElement[int]) -> tuple[ColumnElement[Any], ColumnElement[Any]]:
         """Return expressions (high, low) of a sum = high × 2^32 + low, exact beyond 2^63."""
 
-    @contextmanager
-    def alone(self, engine: Engine, purpose: str) -> Iterator[None]:
+    @abstractmethod
+    def alone(self, engine: Engine, purpose: str) -> AbstractContextManager[None]:
         """Let nobody else do `purpose` to this database meanwhile; raise DatabaseBusy where somebody does."""
-        yield
 
 
-class SQLite:
+class SQLite(Dialect):
     """A file in WAL mode: readers see a snapshot, one transaction writes at a time."""
 
     def connect_arguments(self, url: URL) -> dict[str, Any]:
@@ -102,7 +109,7 @@ class SQLite:
         yield  # BEGIN IMMEDIATE already is
 
 
-class MySQL:
+class MySQL(Dialect):
     """MySQL and MariaDB through PyMySQL, in the spelling that both take."""
 
     #: Server and client errors that mean: not now, not here. Their texts name hosts and users, neither SQL nor data.
