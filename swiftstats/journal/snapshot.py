@@ -7,6 +7,7 @@ sure to see an eight-byte store whole, and from the front to the end, so that un
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import mmap
 import os
@@ -29,6 +30,9 @@ from swiftstats.journal.layout import (
     SEALED,
     WORD,
 )
+
+#: Errors that say something of the file, and not of who reads it: gone, a link, no file, not readable from its disk.
+_OF_THE_FILE = (errno.ENOENT, errno.ELOOP, errno.ENOTDIR, errno.ENODEV, errno.EISDIR, errno.ENXIO, errno.EIO)
 
 #: How long a store may stay in a processor's store buffer: nanoseconds. This is a thousand times more.
 STORE_BUFFER_SECONDS = 0.001
@@ -58,25 +62,20 @@ class Snapshot:
 
     @classmethod
     def read(cls, path: str) -> Snapshot:
-        """Read the segment at `path`; raise SegmentError for what is none, SegmentVersionError for a newer format."""
+        """Read the segment at `path`; raise SegmentError for what is none, SegmentVersionError for a newer format.
+
+        Raises OSError where it is the reader that fails (no memory, no more files, no permission): that says nothing of the file.
+        """
         try:
-            fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+            fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+            try:
+                return cls(path, _loaded(path, fd))
+            finally:
+                os.close(fd)
         except OSError as error:
-            raise SegmentError(path, f"cannot be opened: {error.strerror}") from error
-        try:
-            size = os.fstat(fd).st_size
-            if size < layout.HEADER_BYTES:
-                raise SegmentError(path, f"too short: {size} bytes")
-            with mmap.mmap(fd, size - size % WORD, prot=mmap.PROT_READ) as mapped:
-                view = memoryview(mapped).cast("Q")
-                try:
-                    return cls(path, _loaded(path, view))
-                finally:
-                    view.release()
-        except OSError as error:
+            if error.errno not in _OF_THE_FILE:
+                raise
             raise SegmentError(path, f"cannot be read: {error.strerror}") from error
-        finally:
-            os.close(fd)
 
     def rows(self) -> Iterator[Row]:
         """Yield every row; raise SegmentError at the first that cannot be one."""
@@ -124,22 +123,33 @@ class Snapshot:
         name = words[position + R_NAME : position + size].tobytes()[:length]
         if head != layout.row_head(name):
             raise SegmentError(self.path, f"the row at word {position} fails its check")
-        cells = tuple(words[position + R_CELLS : position + R_NAME])
-        if max(cells) >> 63:
+        evidence = words[position + R_EVIDENCE]
+        if evidence > 1:
             raise SegmentError(self.path, f"the row at word {position} holds impossible values")
-        return Row(name, bool(words[position + R_EVIDENCE]), cells), size
+        return Row(name, bool(evidence), tuple(words[position + R_CELLS : position + R_NAME])), size
 
 
-def _loaded(path: str, view: memoryview) -> array[int]:
+def _loaded(path: str, fd: int) -> array[int]:
     """Copy header and published extents, each word by a load of its own; raise SegmentError where the file lacks some."""
-    header = array("Q", view[:HEADER_WORDS].tolist())
+    size = os.fstat(fd).st_size
+    if size < layout.HEADER_BYTES:
+        raise SegmentError(path, f"too short: {size} bytes")
+    header = _words(fd, HEADER_WORDS)
     if header[layout.H_MAGIC] != layout.MAGIC:
         return header  # refused by what it is, not by its length
     extents = header[layout.H_EXTENTS]
-    if not 0 < extents < 2**20 or len(view) * WORD < layout.file_bytes(extents):
-        raise SegmentError(path, f"truncated: {len(view) * WORD} bytes, of {extents} extents")
-    header.extend(view[HEADER_WORDS : layout.file_bytes(extents) // WORD].tolist())
-    return header
+    # Asked after the extents were read: a file that grows is longer before it says so.
+    size = os.fstat(fd).st_size
+    if not 0 < extents < 2**20 or size < layout.file_bytes(extents):
+        raise SegmentError(path, f"truncated: {size} bytes, of {extents} extents")
+    words = _words(fd, layout.file_bytes(extents) // WORD)
+    words[layout.H_EXTENTS] = extents  # what grew meanwhile is not in this copy
+    return words
+
+
+def _words(fd: int, count: int) -> array[int]:
+    with mmap.mmap(fd, count * WORD, prot=mmap.PROT_READ) as mapped, memoryview(mapped) as view, view.cast("Q") as words:
+        return array("Q", words.tolist())
 
 
 def seal(path: str) -> None:
