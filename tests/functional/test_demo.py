@@ -1,0 +1,146 @@
+"""`swiftstats demo`: what it says it does, and nothing left behind however it ends."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import urllib.request
+from pathlib import Path
+from typing import Iterator
+
+import pytest
+
+from swiftstats.demo.processes import wait_for
+
+pytestmark = [pytest.mark.swift, pytest.mark.timeout(300)]
+
+PERIOD = "20"
+
+
+class Demo:
+    """A demo that runs; `lines` is what it has printed so far."""
+
+    def __init__(self, folder: Path, *words: str) -> None:
+        self.folder = folder
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "swiftstats", "demo", "--dir", str(folder), "--period", PERIOD, *words],
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
+        )
+        self.lines: list[str] = []
+        self._reader = threading.Thread(target=self._read)
+        self._reader.start()
+
+    def wait_for(self, what: str) -> None:
+        wait_for(lambda: any(what in line for line in self.lines) or self.process.poll() is not None, seconds=120, what=what)
+        assert self.process.poll() is None, self.text
+
+    def end(self, number: int | None = None) -> int:
+        """Send a signal, or none; return the exit status."""
+        if number is not None:
+            self.process.send_signal(number)
+        status = self.process.wait(120)
+        self._reader.join()
+        return status
+
+    @property
+    def text(self) -> str:
+        return "".join(self.lines)
+
+    def left(self) -> list[str]:
+        """Return the command lines of the processes that name the demo's folder."""
+        found = []
+        for entry in Path("/proc").iterdir():
+            try:
+                line = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+            except (OSError, ValueError):
+                continue
+            if entry.name.isdigit() and str(self.folder) in line and entry.name != str(os.getpid()):
+                found.append(line)
+        return found
+
+    def _read(self) -> None:
+        assert self.process.stdout is not None
+        self.lines.extend(iter(self.process.stdout.readline, ""))
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Iterator[Path]:
+    """A folder for a demo."""
+    yield tmp_path / "demo"
+
+
+def test_once(folder: Path) -> None:
+    """`--once` compares the service's answers with the clients' ledger, says so in JSON on its last line, and exits 0."""
+    demo = Demo(folder, "--once", "--port", "0")
+    status = demo.end()
+    summary = json.loads(demo.lines[-1])
+    assert status == 0 and summary["ok"] is True, demo.text
+    assert set(summary["accounts"]) == {"AUTH_test", "AUTH_test2", "(unknown)"}
+    assert summary["accounts"]["AUTH_test"]["Bytes_Out"] > 6_000_000
+    assert summary["complete_through"] >= summary["end"]
+    assert "curl -H 'X-Auth-Token: " in demo.text
+    assert not demo.left()
+
+
+def test_ctrl_c_loses_nothing(folder: Path) -> None:
+    """What was sent by hand a moment before Ctrl-C is in the database afterwards, and no process is left."""
+    demo = Demo(folder, "--port", "0")
+    demo.wait_for("stay up")
+    auth = next(line for line in demo.lines if "X-Auth-User" in line).split("X-Auth-Key: testing' ")[1].split(" ")[0]
+    asked = urllib.request.Request(auth, headers={"X-Auth-User": "test2:tester2", "X-Auth-Key": "testing2"})
+    with urllib.request.urlopen(asked, timeout=60) as response:
+        url, token = response.headers["X-Storage-Url"], response.headers["X-Auth-Token"]
+    for number in range(5):
+        put = urllib.request.Request(
+            f"{url}/backups/by-hand-{number}", data=b"h" * 12_345, method="PUT", headers={"X-Auth-Token": token}
+        )
+        urllib.request.urlopen(put, timeout=60).close()
+    assert demo.end(signal.SIGINT) == 0, demo.text
+    assert "everything that was started has ended" in demo.text
+    assert not demo.left()
+    usage = subprocess.run(
+        [sys.executable, "-m", "swiftstats", "--config", str(folder / "swiftstats.conf"), "usage", "AUTH_test2",
+         "--begin", "2020-01-01", "--end", "2100-01-01", "--format", "json"],
+        capture_output=True, text=True, timeout=60, check=True,
+    )
+    by_traffic = next(line for line in demo.lines if '"Bytes_In": ' in line and '"AUTH_test2"' not in line and '"PUT": 4' in line)
+    before = int(by_traffic.split('"Bytes_In": ')[1].split(",")[0])
+    assert json.loads(usage.stdout)[1]["Bytes_In"] == before + 5 * 12_345
+    assert json.loads(usage.stdout)[1]["PUT"] == 4 + 5
+
+
+def test_sigterm_while_it_starts_leaves_nothing(folder: Path) -> None:
+    """SIGTERM in the middle of starting ends every server that was started until then."""
+    demo = Demo(folder, "--port", "0")
+    demo.wait_for("object server on port")
+    assert demo.end(signal.SIGTERM) == 0, demo.text
+    assert not demo.left()
+
+
+def test_a_failed_start_says_what_failed(folder: Path) -> None:
+    """A server that does not start is named, the end of its log is shown, the exit status is 1, and nothing is left."""
+    folder.mkdir()
+    # The spool's place is taken by a file of another kind, so that our filter's flusher cannot use it.
+    (folder / "spool").write_text("no directory")
+    demo = Demo(folder, "--once", "--port", "0")
+    assert demo.end() == 1, demo.text
+    assert "the end of " in demo.text and json.loads(demo.lines[-1])["ok"] is False, demo.text
+    assert not demo.left()
+
+
+def test_taken_port_is_said(folder: Path) -> None:
+    """Where the service's port is taken, the demo listens on another one and says so."""
+    import socket
+
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        demo = Demo(folder, "--port", str(port))
+        demo.wait_for("OpenStack Swift in")
+        demo.end(signal.SIGINT)
+    assert f"port {port} is taken: the statistics service listens on " in demo.text
