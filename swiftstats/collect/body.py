@@ -74,7 +74,9 @@ class RequestBody:
         except BaseException as error:
             exchange.broken = error
             raise
-        exchange.taken(_size(data))
+        exchange.waiting_in += _size(data)
+        if exchange.waiting_in >= exchange.room_in:
+            exchange.taken_in()
         return data
 
 
