@@ -91,3 +91,18 @@ class Client:
 def sqlite(folder: Path) -> str:
     """Return the URL of an SQLite database in a folder."""
     return f"sqlite:///{folder}/usage.db"
+
+
+def marking_filter(global_conf: Mapping[str, str], **local_conf: str) -> Any:
+    """Make a PasteDeploy filter that marks each answer that passed it."""
+
+    def wrap(app: Any) -> Any:
+        def marked(environ: dict[str, Any], start_response: Any) -> Any:
+            def start(status: str, headers: list[tuple[str, str]], *rest: Any) -> Any:
+                return start_response(status, [*headers, ("X-Marked", "yes")], *rest)
+
+            return app(environ, start)
+
+        return marked
+
+    return wrap
