@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import os
 import shutil
 import signal
@@ -19,6 +18,8 @@ INSTALL = "apt-get install -y --no-install-recommends mariadb-server"
 #: Where Debian puts what a user's PATH may not show.
 PLACES = os.pathsep.join((os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin", "/usr/local/bin", "/usr/bin"))
 START_SECONDS = 60
+#: As root MariaDB wants to be told that it may be; another user needs no telling.
+AS_ROOT = ("--user=root",) if os.geteuid() == 0 else ()
 
 
 class MariaDBError(RuntimeError):
@@ -48,14 +49,13 @@ class MariaDB:
 
     def start(self) -> MariaDB:
         """Start it, creating its data the first time; return when it answers. Raises MariaDBError."""
-        user = getpass.getuser()
         data, log = self.folder / "data", self.folder / "log"
         if not (data / "mysql").is_dir():
-            self._make_data(user, data)
+            self._make_data(data)
         if not self.port:
             self.port = _free_port()
         command = [
-            self._mariadbd, "--no-defaults", f"--user={user}", f"--datadir={data}", f"--socket={self.folder}/s.sock",
+            self._mariadbd, "--no-defaults", *AS_ROOT, f"--datadir={data}", f"--socket={self.folder}/s.sock",
             f"--port={self.port}", "--bind-address=127.0.0.1", f"--pid-file={self.folder}/pid", "--skip-name-resolve",
             "--local-infile=1", "--innodb-buffer-pool-size=64M", "--innodb-log-file-size=16M", *self.options,
         ]
@@ -115,9 +115,9 @@ class MariaDB:
     def _connect(self) -> pymysql.Connection:  # type: ignore[type-arg]
         return pymysql.connect(host="127.0.0.1", port=self.port, user="root", connect_timeout=5, charset="utf8mb4")
 
-    def _make_data(self, user: str, data: Path) -> None:
+    def _make_data(self, data: Path) -> None:
         done = subprocess.run(
-            [self._install, "--no-defaults", f"--user={user}", f"--datadir={data}", "--auth-root-authentication-method=normal",
+            [self._install, "--no-defaults", *AS_ROOT, f"--datadir={data}", "--auth-root-authentication-method=normal",
              "--skip-test-db", "--skip-name-resolve"],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
         if done.returncode != 0:
