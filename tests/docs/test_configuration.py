@@ -47,6 +47,13 @@ def test_the_sample_is_a_configuration(tmp_path):
     assert count == len(options.OPTIONS)
 
 
+@pytest.mark.parametrize("sample", ["etc/proxy-server.conf-snippet", "etc/api-paste.ini-sample"])
+def test_other_samples_name_options_that_there_are(sample):
+    """Whoever switches a line of a paste sample on does not get an unknown option."""
+    for name in re.findall(r"^#? ?(\w+) = ", read(sample), re.MULTILINE):
+        assert name in options.BY_NAME or name in ("use", "config", "pipeline"), name
+
+
 def row(option: options.Option) -> str:
     """The line of docs/configuration.md for an option."""
     default = f"`{option.default}`"
