@@ -74,19 +74,10 @@ class RequestBody:
         except BaseException as error:
             exchange.broken = error
             raise
-        exchange.waiting_in += _size(data)
-        if exchange.waiting_in >= exchange.room_in:
-            exchange.taken_in()
+        exchange.taken(data)
         return data
 
 
 #: A plain assignment goes to the server's object; these fill our own slots.
 put_input: Callable[[RequestBody, Any], None] = RequestBody.__dict__["_input"].__set__
 put_exchange: Callable[[RequestBody, Exchange], None] = RequestBody.__dict__["_exchange"].__set__
-
-
-def _size(data: Any) -> int:
-    """Return the bytes of what a read returned: bytes, a list of them, how many, or None."""
-    if isinstance(data, int):
-        return data
-    return sum(map(len, data)) if isinstance(data, list) else len(data or b"")

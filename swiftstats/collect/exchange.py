@@ -198,6 +198,10 @@ class Exchange:
 
     # What the two call
 
+    def taken(self, what: Any) -> None:
+        """Take note of what a read returned: bytes, a list of them, how many, or None."""
+        self._safely(self._take_note, what)
+
     def taken_in(self) -> None:
         """Count bytes from the client, of which `room_in` wait."""
         self._safely(self._count_passed)
@@ -233,9 +237,15 @@ class Exchange:
 
     # What counts; all of it is called through _safely
 
+    def _take_note(self, what: Any) -> None:
+        self.waiting_in += what if isinstance(what, int) else sum(map(len, what)) if isinstance(what, list) else len(what or b"")
+        if self.waiting_in >= self.room_in:
+            self._count_passed()
+
     def _finish_list(self) -> None:
         self.waiting_out += sum(map(len, self._answer))
-        self._end()
+        if not self._counted:
+            self._end()
         self._release()
 
     def _end(self) -> None:
