@@ -9,10 +9,13 @@ import signal
 import sys
 import time
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from swiftstats import periods
 from swiftstats.errors import SwiftStatsError
+
+if TYPE_CHECKING:
+    from swiftstats.demo.site import Site
 
 DESCRIPTION = (
     "Start a real OpenStack Swift with the filter in its proxy's pipeline, a database, the flusher and the statistics service, "
@@ -81,13 +84,11 @@ def _failed(error: SwiftStatsError, summary: dict[str, object]) -> None:
     summary.setdefault("error", str(error).partition("\n")[0])
 
 
-def _exercise(site: object, summary: dict[str, object], *, again: bool) -> None:
+def _exercise(site: Site, summary: dict[str, object], *, again: bool) -> None:
     """Send the traffic, show it and the service's answers, and fill in the summary."""
     from swiftstats.demo import check, show, traffic
     from swiftstats.demo.ledger import Ledger
-    from swiftstats.demo.site import Site
 
-    assert isinstance(site, Site)
     seconds = site.period_seconds
     if again:
         # What an earlier demo left in this period must not be taken for this one's.
@@ -102,11 +103,9 @@ def _exercise(site: object, summary: dict[str, object], *, again: bool) -> None:
     end = periods.floor(time.time(), seconds) + seconds
     print(f"\nWhat the clients sent and received:\n\n{show.traffic(ledger)}\n", flush=True)
     _say(f"waiting until the period up to {periods.format(end)} is complete")
-    through = check.wait_complete(
-        site, tokens["operator"], begin, end, seconds=seconds + 60, waiting=lambda: not site.ended()
-    )
+    through = check.wait_complete(site, begin, end, seconds=seconds + 60)
     print("\n" + show.answers(site, tokens, begin, end), flush=True)
-    found = check.differences(site, ledger, tokens["operator"], begin, end)
+    found = check.differences(site, ledger, begin, end)
     for line in found:
         print(f"DIFFERENCE {line}", flush=True)
     usage = ledger.usage()
@@ -119,16 +118,12 @@ def _exercise(site: object, summary: dict[str, object], *, again: bool) -> None:
     print("\n" + show.by_hand(site, tokens["operator"]), flush=True)
 
 
-def _stay(site: object) -> None:
+def _stay(site: Site) -> NoReturn:
     """Wait for Ctrl-C; say so when a server ends by itself."""
-    from swiftstats.demo.processes import DemoError
-    from swiftstats.demo.site import Site
-
-    assert isinstance(site, Site)
     _say("Swift and the service stay up; Ctrl-C stops them")
-    while not (ended := site.ended()):
+    while True:
+        site.check()
         time.sleep(0.5)
-    raise DemoError(f"{ended[0].name} has ended by itself\n{ended[0].tail()}")
 
 
 def _say_what_stays(folder: Path, *, keep: bool) -> None:

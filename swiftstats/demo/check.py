@@ -6,7 +6,7 @@ import json
 import time
 import urllib.error
 import urllib.request
-from typing import Any, Callable
+from typing import Any
 from xml.etree import ElementTree
 
 from swiftstats import periods
@@ -28,15 +28,16 @@ def ask(query: Query) -> str:
         raise DemoError(f"{query.url}: {error} {said}".rstrip()) from None
 
 
-def wait_complete(site: Site, token: str, begin: int, end: int, *, seconds: float, waiting: Callable[[], bool]) -> str:
-    """Return `Complete Through` once it has reached `end`; raise DemoError after `seconds`. `waiting()` is asked on the way."""
+def wait_complete(site: Site, begin: int, end: int, *, seconds: float) -> str:
+    """Return `Complete Through` once it has reached `end`; raise DemoError after `seconds`, or when a server has ended."""
     deadline = time.monotonic() + seconds
     while True:
-        header = json.loads(ask(by_url(site, "io_sum", token, "(unknown)", begin, end, "json")))[0]
+        header = json.loads(ask(by_url(site, "io_sum", site.token, "(unknown)", begin, end, "json")))[0]
         through = header["Complete Through"]
         if through is not None and through >= periods.format(end):
             return str(through)
-        if time.monotonic() > deadline or not waiting():
+        site.check()
+        if time.monotonic() > deadline:
             raise DemoError(
                 f"the usage up to {periods.format(end)} was not complete within {seconds:g} s: complete through {through}, "
                 f"waiting for {header.get('Waiting For')}\n{site.flusher.tail()}"
@@ -44,9 +45,9 @@ def wait_complete(site: Site, token: str, begin: int, end: int, *, seconds: floa
         time.sleep(_POLL_SECONDS)
 
 
-def differences(site: Site, ledger: Ledger, token: str, begin: int, end: int) -> list[str]:
+def differences(site: Site, ledger: Ledger, begin: int, end: int) -> list[str]:
     """Return a line per figure that is not the ledger's; none when all is right."""
-    found = []
+    found, token = [], site.token
     for account, expected in ledger.usage().items():
         detail = json.loads(ask(by_url(site, "io_detail", token, account, begin, end, "json")))[1]
         for form, row in (

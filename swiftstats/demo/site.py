@@ -109,6 +109,7 @@ class Site:
             self.service.wait_ready(lambda: _answers(self.url + "/healthcheck"))
             self._progress(f"statistics service on {self.url}")
             self._counted = True
+            self.check()
         except BaseException:
             self.stop()
             raise
@@ -129,9 +130,11 @@ class Site:
         """Send to the database what is in the spool now."""
         self.command("flush", "--once")
 
-    def ended(self) -> list[Process]:
-        """Return what should run and does not."""
-        return [process for process in (self.swift.proxy.process, self.flusher, self.service) if not process.running]
+    def check(self) -> None:
+        """Raise DemoError, with the end of its log, where a server has ended by itself."""
+        for process in (self.swift.proxy.process, self.flusher, self.service):
+            if not process.running:
+                raise DemoError(f"the {process.name} has ended by itself\n{process.tail()}")
 
     def create_token(self, name: str) -> str:
         """Return a new token that may read every account."""

@@ -63,7 +63,7 @@ def _run(site: Site) -> Outcome:
             outcome.expected[name] = _add(caller.prepared, expected)
     asker = outcome.asker
     asker.end = periods.floor(time.time(), PERIOD) + PERIOD
-    wait_complete(site, site.token, asker.begin, asker.end, seconds=PERIOD + 60, waiting=lambda: not site.ended())
+    wait_complete(site, asker.begin, asker.end, seconds=PERIOD + 60)
     return outcome
 
 
