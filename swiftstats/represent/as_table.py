@@ -54,8 +54,22 @@ def header_pairs(header: Header) -> list[tuple[str, object]]:
         found.append(("Waiting For", ", ".join(header.waiting_for)))
     for name, starts in (("Incomplete", header.incomplete), ("Corrected", header.corrected)):
         if starts:
-            found.append((name, ", ".join(periods.format(start) for start in starts)))
+            found.append((name, ", ".join(spans(starts, question.period_seconds))))
     return found
+
+
+def spans(starts: Sequence[int], period_seconds: int) -> list[str]:
+    """Write periods, given by their starts in order, as people read them: one by its start, many in a row as from and to."""
+    runs: list[list[int]] = []
+    for start in starts:
+        if runs and start == runs[-1][1]:
+            runs[-1][1] += period_seconds
+        else:
+            runs.append([start, start + period_seconds])
+    return [
+        periods.format(begin) if end - begin == period_seconds else f"{periods.format(begin)} to {periods.format(end)}"
+        for begin, end in runs
+    ]
 
 
 def total(answer: Sum, *, aligned: bool) -> str:

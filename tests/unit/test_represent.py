@@ -190,6 +190,12 @@ def test_table() -> None:
     assert as_table.rows(titles, body[1:], aligned=True) == "Name  Count  Note\nc       123  x\n"
 
 
+def test_table_of_many_periods() -> None:
+    """A year of periods that lack something is one span to read, not a page of hours."""
+    assert as_table.spans([T, T + 2 * HOUR, T + 3 * HOUR, T + 4 * HOUR], HOUR) == [
+        "2012-10-22 08:00:00", "2012-10-22 10:00:00 to 2012-10-22 13:00:00"]
+
+
 def test_table_of_a_sum() -> None:
     """A sum in a pipe is a name and an exact value a line, what stands above it first."""
     lines = as_table.total(Sum(header(complete=None, incomplete=(T,)), VALUES), aligned=False).splitlines()
