@@ -50,6 +50,7 @@ def upgrade() -> None:
         sa.Column("id", sa.Integer(), primary_key=True, autoincrement=False),
         moment("complete_through", nullable=True),
         sa.Column("period_seconds", sa.Integer(), nullable=True),
+        sa.Column("changes", sa.BigInteger(), nullable=False),
     )
     table(
         "servers",
@@ -74,6 +75,7 @@ def upgrade() -> None:
         moment("last_flush", nullable=True),
         sa.Column("spool_bytes", sa.BigInteger(), nullable=False),
         sa.Column("backlog_periods", sa.Integer(), nullable=False),
+        sa.Column("changes", sa.BigInteger(), nullable=False),
     )
     table(
         "accounts",
@@ -118,7 +120,8 @@ def upgrade() -> None:
         sa.UniqueConstraint("account_id", "period", "id", name="corrections_of_account"),
     )
     table("reseller_prefixes", sa.Column("prefix", binary(256), primary_key=True))
-    op.execute("INSERT INTO site (id) SELECT 1 FROM (SELECT COUNT(*) AS present FROM site) AS counted WHERE present = 0")
+    op.execute("INSERT INTO site (id, changes)"
+               " SELECT 1, 0 FROM (SELECT COUNT(*) AS present FROM site) AS counted WHERE present = 0")
     op.execute("DROP VIEW IF EXISTS swift_statistics")
     if op.get_context().dialect.name == "sqlite":
         op.execute(VIEW.format(server="CAST(servers.name AS TEXT)", account=f"CAST({ACCOUNT} AS TEXT)",

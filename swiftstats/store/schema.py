@@ -2,7 +2,7 @@
 
 Everything is an integer, a moment in UTC seconds, or bytes: names are binary, since a collation makes `AUTH_x` and `AUTH_x `
 one (error 1062). There are no foreign keys: a table that is partitioned or sharded cannot have them, and nothing here is
-deleted but by `day`. A site is one database; its one row in `site` is what everybody locks who could complete a period.
+deleted but by `day`. A site is one database; its one row in `site` is what everybody holds who could complete a period.
 """
 
 from __future__ import annotations
@@ -34,17 +34,23 @@ def _moment(name: str, nullable: bool = False) -> Column[int]:
     return Column(name, BigInteger(), nullable=nullable)
 
 
+def _changes() -> Column[int]:
+    """A count of who held the row: holding is writing, since a Galera cluster certifies writes and knows no read's lock."""
+    return Column("changes", BigInteger(), nullable=False, default=0)
+
+
 def _cells() -> list[Column[int]]:
     """One column per cell, in the order of `fields.CELLS`: 0 to 2^63-1."""
     return [Column(name, BigInteger(), nullable=False) for name in CELLS]
 
 
-#: The one row of the site, id 1. Whoever could complete a period holds its lock.
+#: The one row of the site, id 1. Whoever could complete a period writes it first.
 site = Table(
     "site", metadata,
     Column("id", Integer(), primary_key=True, autoincrement=False),
     _moment("complete_through", nullable=True),  # high-water mark: the furthest that the site ever was complete
     Column("period_seconds", Integer(), nullable=True),  # of the first writer that registered
+    _changes(),
     **_MYSQL,
 )
 
@@ -75,6 +81,7 @@ writers = Table(
     _moment("last_flush", nullable=True),
     Column("spool_bytes", BigInteger(), nullable=False, default=0),
     Column("backlog_periods", Integer(), nullable=False, default=0),
+    _changes(),
     **_MYSQL,
 )
 

@@ -2,7 +2,7 @@
 
 A writer is live until it has ended (its successor closed what it left) or is retired. A server has closed what each of its
 live writers has; one that is only announced, nothing after the announcement. The site is complete through the least of its
-live servers. Whatever may change that holds the lock of the one row of `site`, so the high-water mark in it never misses a
+live servers. Whatever may change that holds the one row of `site`, so the high-water mark in it never misses a
 period that somebody was told is final.
 """
 
@@ -114,7 +114,7 @@ def register(connection: Connection, *, server: str, incarnation: str, predecess
     the same counter, and counted once.
     """
     known = find(connection, incarnation)
-    site = _lock(connection, [known.id] if known else [])
+    site = _hold(connection, [known.id] if known else [])
     if site.period_seconds is None:
         connection.execute(update(_site).values(period_seconds=period_seconds))
     server_id = _live_server(connection, server)
@@ -147,7 +147,7 @@ def find(connection: Connection, incarnation: str) -> Writer | None:
 
 def announce(connection: Connection, *, server: str, period: int, now: int) -> None:
     """Wait for a server from `period` on, though no writer of it has registered; a retired one is live again."""
-    _lock(connection, [])
+    _hold(connection, [])
     server_id = _live_server(connection, server)
     if not _live_writers(connection, server_id):
         connection.execute(update(_servers).where(_servers.c.id == server_id).values(announced_at=period))
@@ -162,7 +162,7 @@ def retire(connection: Connection, *, server: str, writer: str | None, now: int)
     server_id = connection.execute(select(_servers.c.id).where(_servers.c.name == _bytes(server))).scalar()
     if server_id is None:
         raise UnknownServer(f"no server {server!r} is known; `swiftstats server list` shows who is")
-    _lock(connection, [row.id for row in _live_writers(connection, server_id)])
+    _hold(connection, [row.id for row in _live_writers(connection, server_id)])
     if writer is None:
         connection.execute(update(_servers).where(_servers.c.id == server_id, _servers.c.retired_at.is_(None))
                            .values(retired_at=now, announced_at=None))
@@ -188,7 +188,7 @@ def close(connection: Connection, *, writers: Sequence[Writer], through: int, en
 
     Returns how far the site is complete now. A retired writer that closes is live again, as is its server.
     """
-    _lock(connection, [writer.id for writer in (*writers, *ended)])
+    _hold(connection, [writer.id for writer in (*writers, *ended)])
     for writer in writers:
         _revive(connection, writer.id)
         connection.execute(update(_writers).where(_writers.c.id == writer.id, _writers.c.closed_through < through)
@@ -205,9 +205,10 @@ def hold(connection: Connection, writer: Writer, end: int) -> bool:
     A live writer that has not closed a period keeps the site from completing it, so its own row is enough to hold, and
     flushers do not wait for each other. What comes late holds the site. A retired writer that ships is live again.
     """
-    row = connection.execute(select(_writers).where(_writers.c.id == writer.id).with_for_update()).one()
+    _hold_writers(connection, [writer.id])
+    row = connection.execute(select(_writers).where(_writers.c.id == writer.id)).one()
     if row.closed_through >= end or row.ended_at is not None or row.retired_at is not None:
-        _lock(connection, [])
+        _hold(connection, [])
         _revive(connection, writer.id)
     mark = connection.execute(select(_site.c.complete_through)).scalar()
     return mark is not None and mark >= end
@@ -250,14 +251,19 @@ def _status(row: Row[Any], writers: tuple[WriterStatus, ...]) -> ServerStatus:
         sum(writer.spool_bytes for writer in live), max((writer.backlog_periods for writer in live), default=0), writers)
 
 
-def _lock(connection: Connection, writers: Sequence[int]) -> Row[Any]:
-    """Lock writers, then the site, and return the site's row: always in this order, so that nobody deadlocks."""
-    for number in sorted(writers):
-        connection.execute(select(_writers.c.id).where(_writers.c.id == number).with_for_update())
-    row = connection.execute(select(_site).where(_site.c.id == 1).with_for_update()).one_or_none()
+def _hold(connection: Connection, writers: Sequence[int]) -> Row[Any]:
+    """Hold writers, then the site, to the end of the transaction; return the site's row. In this order nobody deadlocks."""
+    _hold_writers(connection, writers)
+    connection.execute(update(_site).where(_site.c.id == 1).values(changes=_site.c.changes + 1))
+    row = connection.execute(select(_site).where(_site.c.id == 1)).one_or_none()
     if row is None:
         raise SchemaError("the table `site` has lost its row: restore the database from a backup")
     return row
+
+
+def _hold_writers(connection: Connection, writers: Sequence[int]) -> None:
+    for number in sorted(set(writers)):
+        connection.execute(update(_writers).where(_writers.c.id == number).values(changes=_writers.c.changes + 1))
 
 
 def _advance(connection: Connection) -> int | None:
