@@ -11,7 +11,7 @@ from swiftstats.errors import SegmentError, SegmentVersionError
 from swiftstats.fields import CELL_COUNT, CELL_INDEX, REQUEST_CELLS, STORED_MAX, UNKNOWN
 from swiftstats.journal.period_file import Loss, PeriodRow
 from swiftstats.journal.snapshot import Snapshot, owner_is_gone
-from swiftstats.journal.spool import Spool
+from swiftstats.journal.spool import Spool, period_of
 
 UNKNOWN_NAME = UNKNOWN.encode()
 
@@ -88,12 +88,12 @@ def read(spool: Spool, name: str) -> tuple[Counted | None, SegmentError | None]:
 def sources(spool: Spool, start: int) -> list[str]:
     """Return the names of the segments and copies of a period."""
     names = {segment.name for segment in spool.list_segments() if segment.start == start}
-    return sorted(names | {name for name in os.listdir(spool.copies) if _start(name) == start})
+    return sorted(names | {name for name in os.listdir(spool.copies) if period_of(name) == start})
 
 
 def copied(spool: Spool) -> set[int]:
     """Return the periods that there are copies of."""
-    starts = (_start(name) for name in os.listdir(spool.copies))
+    starts = (period_of(name) for name in os.listdir(spool.copies))
     return {start for start in starts if start is not None}
 
 
@@ -114,7 +114,8 @@ def remove_unfinished(spool: Spool) -> None:
         for name in filter(is_unfinished, os.listdir(directory)):
             path = os.path.join(directory, name)
             try:
-                if owner_is_gone(path) and os.stat(path).st_mtime < time.time() - UNFINISHED_SECONDS:
+                # Age first: asking takes the lock for an instant, and a worker that is making the file wants it too.
+                if os.stat(path).st_mtime < time.time() - UNFINISHED_SECONDS and owner_is_gone(path):
                     os.unlink(path)
             except FileNotFoundError:
                 pass
@@ -139,11 +140,6 @@ def lost_with(cells: Iterable[Cells]) -> tuple[int, int, int]:
         bytes_in += row[CELL_INDEX["passed_in"]]
         bytes_out += row[CELL_INDEX["passed_out"]]
     return requests, bytes_in, bytes_out
-
-
-def _start(name: str) -> int | None:
-    start = name.split("-")[0]
-    return int(start) if start.isdigit() and name.endswith(".segment") else None
 
 
 class Totals:

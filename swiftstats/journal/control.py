@@ -19,6 +19,10 @@ BYTES = 4096
 CLOSED_THROUGH, SHIPPED_THROUGH, ARCHIVE_FROM, LAST_SWEEP, WALL_CLOCK, BOOT_CLOCK, STEP_SEEN = 2, 3, 4, 5, 6, 7, 8
 
 
+class NoControl(JournalError):
+    """Whatever the file is, it is no control file: it may be put aside."""
+
+
 class Control:
     """The mapped words. `closed_through`: no worker counts before it any more. `shipped_through`: the database has all before
     it. `archive_from`: period files before it are gone."""
@@ -29,13 +33,15 @@ class Control:
         try:
             self._identity = (os.fstat(fd).st_dev, os.fstat(fd).st_ino)
             if os.fstat(fd).st_size != BYTES:
-                raise JournalError(f"{path}: not {BYTES} bytes long")
+                raise NoControl(f"{path}: not {BYTES} bytes long")
             self._map = mmap.mmap(fd, BYTES)
         finally:
             os.close(fd)
         self._words = memoryview(self._map).cast("Q")
-        if self._words[0] != MAGIC or self._words[1] != VERSION:
-            raise JournalError(f"{path}: no control file of version {VERSION}")
+        if self._words[0] != MAGIC or self._words[1] == 0:
+            raise NoControl(f"{path}: no control file")
+        if self._words[1] > VERSION:
+            raise JournalError(f"{path}: control file of version {self._words[1]}; this is older: upgrade it")
 
     @staticmethod
     def create(path: str) -> None:

@@ -83,12 +83,11 @@ class Counters:
                 return None
             self._busy = True
             try:
-                place = self._add(account, increments, evidence)
-                while self._queue:
-                    self._add(*self._queue.popleft())
-                return place
+                return self._add(account, increments, evidence)
             finally:
                 self._busy = False
+                if self._queue:
+                    self._add_queued()
 
     def add_at(self, place: tuple[Segment, int] | None, increments: tuple[int, ...]) -> bool:
         """Count in the very row where something was counted before; False, and nothing counted, where it is closed by now.
@@ -106,6 +105,8 @@ class Counters:
                 return segment.count(row, increments)
             finally:
                 self._busy = False
+                if self._queue:
+                    self._add_queued()
 
     def close(self) -> None:
         """Let go of the files. What was counted stays in them; a later `add` opens them again."""
@@ -113,6 +114,16 @@ class Counters:
             self._release()
 
     # All below runs under the lock.
+
+    def _add_queued(self) -> None:
+        """Count what began inside an update, by the time that it is over."""
+        while self._queue:
+            self._busy = True
+            try:
+                while self._queue:  # asked again: only who is busy takes from it
+                    self._add(*self._queue.popleft())
+            finally:
+                self._busy = False
 
     def _add(self, account: str, increments: tuple[int, ...], evidence: bool) -> tuple[Segment, int] | None:
         now = self._clock()
@@ -144,12 +155,14 @@ class Counters:
         """Return the segment to count in: that of the clock's period, or of the oldest open one if that is closed."""
         if 0 < self._retry_at - now <= RETRY_SECONDS:
             raise JournalError("the spool could not be used a moment ago")
-        if self._control is None or not self._control.is_current():
+        if self._control is None or not self._control.is_current() or not os.path.isdir(self._spool.segments):
             self._open_spool(now)
         for segment in list(self._open.values()):
+            # In this order: the flusher seals before it unlinks.
+            there = segment.is_there()
             if not segment.is_open():
                 self._drop(segment)
-            elif not segment.is_there():
+            elif not there:
                 self._lose_segment(segment, now)
         self._current = current = self._opened(now, now)
         self._looked_at = now
@@ -189,9 +202,7 @@ class Counters:
         for segment in list(self._open.values()):
             if not segment.is_there() and segment.is_open():
                 self._lose_segment(segment, now)
-        losses = self._losses
         self._release()
-        self._losses = losses
         try:
             self._identity, self._control = self._spool.prepare(server=self._server, period_seconds=self._seconds, now=int(now))
             self._worker_lock = self._spool.worker_lock()
@@ -230,7 +241,7 @@ class Counters:
         self._drop(segment)
 
     def _lose(self, now: float, increments: tuple[int, ...], error: Exception) -> None:
-        """Keep what could not be counted as lost in its period, and say so now and then."""
+        """Say in a segment of its period what could not be counted, keep it until there is one, and log it now and then."""
         lost = [0, 0, 0]
         for index in range(0, len(increments), 2):
             cell, amount = increments[index], increments[index + 1]
@@ -238,7 +249,10 @@ class Counters:
                 lost[0] += amount
             elif cell in _PASSED:
                 lost[1 + _PASSED.index(cell)] += amount
-        self._note_loss(periods.floor(now, self._seconds), (lost[0], lost[1], lost[2]))
+        start = periods.floor(now, self._seconds)
+        segment = self._open.get(start)
+        if segment is None or not segment.lose((lost[0], lost[1], lost[2])):
+            self._note_loss(start, (lost[0], lost[1], lost[2]))
         self._say(f"usage is served but not counted: {error}", now)
 
     def _note_loss(self, start: int, lost: tuple[int, int, int]) -> None:

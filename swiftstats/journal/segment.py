@@ -12,7 +12,7 @@ import os
 import sys
 from typing import Callable
 
-from swiftstats.fields import CELL_COUNT, NAME_BYTES, UNKNOWN
+from swiftstats.fields import CELL_COUNT, NAME_BYTES, STORED_MAX, UNKNOWN
 from swiftstats.journal import layout
 from swiftstats.journal.layout import (
     H_BUSY,
@@ -131,7 +131,7 @@ class Segment:
             if header[H_STATE] != OPEN:
                 return False
             for index, amount in enumerate(lost):
-                header[H_LOST + index] += amount
+                header[H_LOST + index] = min(header[H_LOST + index] + amount, STORED_MAX)
             return True
         finally:
             header[H_BUSY] = 0

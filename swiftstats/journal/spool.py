@@ -20,13 +20,16 @@ from __future__ import annotations
 import fcntl
 import os
 import pwd
+import re
 import secrets
 from typing import Iterator, NamedTuple
 
 from swiftstats.errors import JournalError
 from swiftstats.journal import identity as identities
-from swiftstats.journal.control import CLOSED_THROUGH, LAST_SWEEP, SHIPPED_THROUGH, Control
+from swiftstats.journal.control import CLOSED_THROUGH, LAST_SWEEP, SHIPPED_THROUGH, Control, NoControl
 from swiftstats.journal.identity import Identity
+
+_SEGMENT_NAME = re.compile(r"(\d{1,12})-.*\.segment", re.ASCII)
 
 DIRECTORIES = ("segments", "copies", "periods", "aside")
 
@@ -37,6 +40,12 @@ class SegmentFile(NamedTuple):
     start: int
     name: str
     path: str
+
+
+def period_of(name: str) -> int | None:
+    """Return the period that a segment, or a copy of one, has in its name; None for the name of anything else."""
+    match = _SEGMENT_NAME.fullmatch(name)
+    return int(match[1]) if match else None
 
 
 class Lock:
@@ -73,14 +82,10 @@ class Spool:
 
     def prepare(self, *, server: str, period_seconds: int, now: int) -> tuple[Identity, Control]:
         """Make what is missing, and return who we are and the control words; raise OSError or JournalError."""
-        for directory in (self.path, *(os.path.join(self.path, name) for name in DIRECTORIES)):
-            try:
-                os.mkdir(directory, 0o700)
-            except FileExistsError:
-                pass
-            except FileNotFoundError:
-                os.makedirs(directory, 0o700)
+        os.makedirs(self.path, 0o700, exist_ok=True)
         self._check_owner()
+        for name in DIRECTORIES:
+            os.makedirs(os.path.join(self.path, name), 0o700, exist_ok=True)
         path = os.path.join(self.path, "identity")
         wanted = {"boot": identities.boot_id(), "server": server, "period_seconds": period_seconds}
         identity = identities.load(path, **wanted)  # type: ignore[arg-type]
@@ -117,9 +122,9 @@ class Spool:
         """Return the segments that have their names, by period."""
         found = []
         for entry in self._entries(self.segments):
-            start, _, rest = entry.name.partition("-")
-            if start.isdigit() and rest.endswith(".segment"):
-                found.append(SegmentFile(int(start), entry.name, entry.path))
+            start = period_of(entry.name)
+            if start is not None:
+                found.append(SegmentFile(start, entry.name, entry.path))
         return sorted(found)
 
     def counter_bytes(self) -> int:
@@ -169,10 +174,10 @@ class Spool:
             os.chmod(self.path, 0o700)
 
     def _control(self) -> Control | None:
-        """Map the control file; None where there is none that can be used."""
+        """Map the control file; None where there is none. Raises JournalError for one of a newer version."""
         try:
             return Control(os.path.join(self.path, "control"))
-        except (FileNotFoundError, JournalError):
+        except (FileNotFoundError, NoControl):
             return None
 
     def _new_control(self) -> Control:

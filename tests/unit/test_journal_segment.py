@@ -36,7 +36,7 @@ def written(tmp_path: Path) -> str:
     """A segment of three extents."""
     segment = create(tmp_path)
     for number in range(2000):
-        assert segment.count(segment.place("AUTH_%04d" % number, number % 2 == 0), (0, number, CELL_COUNT - 1, 7))
+        assert segment.count(segment.place(f"AUTH_{number:04d}", number % 2 == 0), (0, number, CELL_COUNT - 1, 7))
     segment.close()
     return segment.path
 
@@ -92,9 +92,9 @@ def test_grows_over_many_extents(tmp_path: Path) -> None:
     segment = create(tmp_path)
     number = 0
     while len(segment._extents) < 9:
-        segment.count(segment.place("%0256d" % number, True), (0, number))
+        segment.count(segment.place(f"{number:0256d}", True), (0, number))
         number += 1
-    first = segment.place("%0256d" % 1, True)
+    first = segment.place(f"{1:0256d}", True)
     segment.count(first, (0, 10))
     found = {int(name): row.cells[0] for name, row in rows(segment.path).items() if name != UNKNOWN.encode()}
     assert found == {**{n: n for n in range(number)}, 1: 11}
@@ -146,7 +146,7 @@ def test_bound_forbids_growth_only(tmp_path: Path) -> None:
     placed = 0
     with pytest.raises(OSError, match="bound"):
         while True:
-            segment.place("AUTH_%05d" % placed, True)
+            segment.place(f"AUTH_{placed:05d}", True)
             placed += 1
     assert segment.count(segment.place("AUTH_00000", True), ONE)
     assert len(rows(segment.path)) == placed + 1
