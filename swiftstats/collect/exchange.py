@@ -1,7 +1,7 @@
 """One client request as it passes the filter: what of it was handed over, and what of that is counted.
 
-An Exchange is the `start_response` that the application gets and the iterable that the server gets. Nothing that a client could
-see is changed. When it counts (docs/counting.md):
+An Exchange is the `start_response` that the application gets; it hears of bytes from the request's body (body.py) and from the
+answer (answer.py). When it counts (docs/counting.md):
 
 - bytes in and out, while they pass, at latest after each MiB;
 - the request itself, once: with the chunk that completes its Content-Length, before that is handed out; an empty body before it
@@ -16,8 +16,7 @@ An exchange belongs to one thread; the journal behind it does not.
 
 from __future__ import annotations
 
-from types import GeneratorType
-from typing import Any, Callable, Iterator, Optional, Tuple
+from typing import Any, Callable, Optional, Tuple
 
 from swiftstats.collect.classify import ALWAYS, KINDS, account_in, may_be_s3, outcome, proves, whose
 from swiftstats.collect.classify import NEVER as NEVER_PROVES
@@ -54,15 +53,14 @@ class Credit:
 
 
 class Exchange:
-    """A request between `meter`, the server's `start_response` and the application's answer.
+    """A request between `meter`, the server's `start_response` and the application.
 
     `waiting_in` and `waiting_out` are bytes that passed and are not counted; at `room_in` and `room_out` they are due.
     `reader` reads from the client, for body.py; `broken` is what reading from the client raised, or writing to it.
     """
 
     __slots__ = ("waiting_in", "waiting_out", "room_in", "room_out", "reader", "broken", "_meter", "_environ", "_server",
-                 "_write", "_method", "_path", "_status", "_due", "_from_s3", "_account", "_credit", "_counted", "_answer",
-                 "_next")
+                 "_write", "_method", "_path", "_status", "_due", "_from_s3", "_account", "_credit", "_counted")
 
     def __init__(self, meter: Meter, environ: Any, start_response: Any) -> None:
         self.reader: Any = None
@@ -125,78 +123,34 @@ class Exchange:
             self.broken = error
             raise
 
-    # What the server calls
+    # What body.py and answer.py call
 
-    def over(self, answer: Any) -> Any:
-        """Return what the server gets for the application's `answer`: the same bytes, counted."""
-        self._answer = answer
-        if type(answer) is GeneratorType:
-            self._next: Any = answer.__next__
-        elif not hasattr(answer, "__len__"):
-            self._next = getattr(answer, "__next__", None)
-        elif hasattr(answer, "__getitem__"):
-            # A list is handed over whole, and as it is: a server takes the Content-Length from it, and may run through it twice.
-            self._safely(self._finish_list)
-            return answer
-        else:
-            return _Sized(self, answer)
-        if self._due <= 0:
-            self._safely(self._count, self._status)
-        return self
+    def begin(self, answer: Any) -> None:
+        """Count a request whose body is empty; of a list, which is handed over whole, everything."""
+        self._safely(self._begin, answer)
 
-    def __iter__(self) -> Iterator[bytes]:
-        if type(self._answer) is not GeneratorType:
-            try:
-                self._next = iter(self._answer).__next__
-            except BaseException as error:
-                self.fail(error)
-                raise
-        return self
+    def end(self) -> None:
+        """Take note that the body has come to its end."""
+        if not self._counted:
+            self._safely(self._end)
+        elif self.waiting_in or self.waiting_out:
+            self._safely(self._count_passed)
 
-    def __next__(self) -> bytes:
-        # PERF: bench/filter.py; a body of many chunks spends all its time of ours here.
-        try:
-            chunk: bytes = self._next()
-        except StopIteration:
-            if not self._counted:
-                self._safely(self._end)
-            raise
-        except BaseException as error:
-            self.fail(error)
-            raise
-        try:
-            self.waiting_out = waiting = self.waiting_out + len(chunk)
-            if waiting >= self.room_out:
-                self.handed_out()
-        except TypeError:  # no bytes: the server's complaint, not ours
-            pass
-        return chunk
-
-    def close(self) -> None:
-        """Close the application's answer; a body that has not come to its end was left by the client."""
+    def leave(self) -> None:
+        """Take note that the body is closed; where it has not come to its end, the client left."""
         if not self._counted:
             self._safely(self._leave)
-        try:
-            close = getattr(self._answer, "close", None)
-            if close is not None:
-                close()
-        finally:
-            self._release()
+
+    def release(self) -> None:
+        """Count what passed since the request was counted, and let go of what refers back to us."""
+        if self.waiting_in or self.waiting_out:
+            self._safely(self._count_passed)
+        self._environ = self._server = self._write = self.broken = None
 
     def fail(self, error: BaseException) -> None:
         """Take note that `error` escaped the application: a failure of the server, unless the client caused it by leaving."""
         self._safely(self._die, error)
-        self._release()
-
-    def __del__(self) -> None:
-        # A server that neither finishes nor closes what it was given; nobody else would count the request.
-        if not self._counted:
-            try:
-                self._leave()
-            except Exception:  # the interpreter may be going down
-                pass
-
-    # What the two call
+        self.release()
 
     def taken(self, what: Any) -> None:
         """Take note of what a read returned: bytes, a list of them, how many, or None."""
@@ -229,12 +183,6 @@ class Exchange:
         except Exception:
             self._meter.trouble()
 
-    def _release(self) -> None:
-        """Count what passed since the request was counted, and let go of what refers back to us."""
-        if self.waiting_in or self.waiting_out:
-            self._safely(self._count_passed)
-        self._environ = self._server = self._write = self.broken = None
-
     # What counts; all of it is called through _safely
 
     def _take_note(self, what: Any) -> None:
@@ -242,11 +190,13 @@ class Exchange:
         if self.waiting_in >= self.room_in:
             self._count_passed()
 
-    def _finish_list(self) -> None:
-        self.waiting_out += sum(map(len, self._answer))
-        if not self._counted:
-            self._end()
-        self._release()
+    def _begin(self, answer: Any) -> None:
+        if isinstance(answer, (list, tuple)):
+            self.waiting_out += sum(map(len, answer))
+            self.end()
+            self.release()
+        elif self._due <= 0 and not self._counted:
+            self._count(self._status)
 
     def _end(self) -> None:
         short = self.waiting_out < self._due < NEVER
@@ -337,22 +287,3 @@ class Exchange:
         if proof == ALWAYS and status != 404:
             return True
         return self._environ is not None and proves(proof, self._environ, self._method, status, self._path, self._from_s3)
-
-
-class _Sized:
-    """The iterable of an answer that tells its length, so that the server still learns it."""
-
-    __slots__ = ("_exchange", "_answer")
-
-    def __init__(self, exchange: Exchange, answer: Any) -> None:
-        self._exchange = exchange
-        self._answer = answer
-
-    def __len__(self) -> int:
-        return len(self._answer)
-
-    def __iter__(self) -> Iterator[bytes]:
-        return iter(self._exchange)
-
-    def close(self) -> None:
-        self._exchange.close()

@@ -15,6 +15,7 @@ from typing import Any, Callable, Dict, Mapping, Optional
 import swiftstats
 from swiftstats import config
 from swiftstats.collect import placement
+from swiftstats.collect.answer import counted
 from swiftstats.collect.body import RequestBody
 from swiftstats.collect.exchange import Exchange
 from swiftstats.collect.meter import Meter
@@ -58,7 +59,7 @@ class Filter:
         except BaseException as error:
             exchange.fail(error)
             raise
-        return exchange.over(answer)
+        return counted(answer, exchange)
 
     @property
     def _pipeline(self) -> Any:

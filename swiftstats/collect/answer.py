@@ -1,0 +1,93 @@
+"""The answer's body as the server hands it out: the application's iterable, with the bytes counted that pass.
+
+A class, not a generator: an iterable that nobody starts never runs its generator's `finally`, and its request was made all the
+same. It refers to the exchange and the application's iterable, and neither refers to it: dropped without a close, it goes at
+once, as the application's own would.
+"""
+
+from __future__ import annotations
+
+from types import GeneratorType
+from typing import Any, Iterator
+
+from swiftstats.collect.exchange import Exchange
+
+
+def counted(answer: Any, exchange: Exchange) -> Any:
+    """Return what the server gets for the application's `answer`: the same bytes, in the same chunks."""
+    exchange.begin(answer)
+    if type(answer) is GeneratorType:
+        return Answer(answer, exchange)
+    if isinstance(answer, (list, tuple)):
+        # Handed over whole, and as it is: a server takes the Content-Length from it, and may run through it twice.
+        return answer
+    return SizedAnswer(answer, exchange) if hasattr(answer, "__len__") else Answer(answer, exchange)
+
+
+class Answer:
+    """The iterable of one exchange, in the exchange's thread."""
+
+    __slots__ = ("_answer", "_next", "_exchange", "_is_over")
+
+    def __init__(self, answer: Any, exchange: Exchange) -> None:
+        self._answer = answer
+        self._exchange = exchange
+        self._next = answer.__next__ if type(answer) is GeneratorType else getattr(answer, "__next__", None)
+        self._is_over = False
+
+    def __iter__(self) -> Iterator[bytes]:
+        if type(self._answer) is not GeneratorType:
+            try:
+                self._next = iter(self._answer).__next__
+            except BaseException as error:
+                self._exchange.fail(error)
+                raise
+        return self
+
+    def __next__(self) -> bytes:
+        # PERF: bench/filter.py; a body of many chunks spends all its time of ours here.
+        try:
+            chunk: bytes = self._next()  # type: ignore[misc]
+        except StopIteration:
+            self._exchange.end()
+            raise
+        except BaseException as error:
+            self._exchange.fail(error)
+            raise
+        exchange = self._exchange
+        try:
+            exchange.waiting_out = waiting = exchange.waiting_out + len(chunk)
+            if waiting >= exchange.room_out:
+                exchange.handed_out()
+        except TypeError:  # no bytes: the server's complaint, not ours
+            pass
+        return chunk
+
+    def close(self) -> None:
+        """Close the application's answer."""
+        self._is_over = True
+        self._exchange.leave()
+        try:
+            close = getattr(self._answer, "close", None)
+            if close is not None:
+                close()
+        finally:
+            self._exchange.release()
+
+    def __del__(self) -> None:
+        # A server that neither finishes nor closes what it was given; nobody else would count the request.
+        if not self._is_over:
+            try:
+                self._exchange.leave()
+                self._exchange.release()
+            except Exception:  # the interpreter may be going down
+                pass
+
+
+class SizedAnswer(Answer):
+    """The iterable of an answer that tells its length, such as catch_errors' ByteEnforcer."""
+
+    __slots__ = ()
+
+    def __len__(self) -> int:
+        return len(self._answer)
