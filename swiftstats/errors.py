@@ -48,6 +48,10 @@ class PeriodFileError(JournalError):
         super().__init__(f"{path}: {reason}")
 
 
+class PeriodFileVersionError(PeriodFileError):
+    """A period file of a newer format: left alone, and its period undecided by this version."""
+
+
 class SweepInProgress(JournalError):
     """Another process holds the spool's sweep lock."""
 

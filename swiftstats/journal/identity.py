@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import uuid
 from typing import NamedTuple
 
@@ -17,6 +18,8 @@ from swiftstats.errors import JournalError
 VERSION = 1
 #: So many predecessors are remembered; the flusher ends each of them once it has shipped what they left.
 PREDECESSORS = 16
+
+_INCARNATION = re.compile("[0-9a-f]{32}")
 
 BOOT_ID = "/proc/sys/kernel/random/boot_id"
 
@@ -76,8 +79,9 @@ def _document(path: str) -> dict | None:  # type: ignore[type-arg]
         return None
     if document["version"] > VERSION:
         raise JournalError(f"{path}: identity of version {document['version']}; this is older: upgrade it")
-    if not isinstance(document.get("incarnation"), str) or len(document["incarnation"]) != 32:
+    chain = document.get("predecessors")
+    if not isinstance(chain, list) or not isinstance(document.get("created"), int):
         return None
-    if not isinstance(document.get("predecessors"), list) or not isinstance(document.get("created"), int):
+    if not all(isinstance(one, str) and _INCARNATION.fullmatch(one) for one in (document.get("incarnation"), *chain)):
         return None
     return document

@@ -13,6 +13,7 @@ whole or not there. Every shipment of a closed period is read from it, the first
 
 from __future__ import annotations
 
+import errno
 import gzip
 import hashlib
 import json
@@ -21,13 +22,15 @@ import struct
 import zlib
 from typing import BinaryIO, Iterable, Iterator, NamedTuple
 
-from swiftstats.errors import PeriodFileError
+from swiftstats.errors import PeriodFileError, PeriodFileVersionError
 from swiftstats.fields import CELL_COUNT, CELLS, NAME_BYTES
 
 VERSION = 1
 _ROW = struct.Struct(f">HH{CELL_COUNT}Q")
 _DIGEST = 32
 _HEADER_BYTES = 2**26
+#: Errors that say something of the file, and not of who reads it; gzip's own have no number.
+_OF_THE_FILE = (None, errno.ENOENT, errno.EIO)
 
 
 class Loss(NamedTuple):
@@ -72,7 +75,7 @@ def parse_name(name: str) -> tuple[int, int] | None:
     """Return (period, end) of a period file's name; None for any other name."""
     stem, dot, suffix = name.partition(".")
     first, dash, second = stem.partition("-")
-    if suffix != "period" or not dot or not dash or not (first.isdigit() and second.isdigit()):
+    if suffix != "period" or not dot or not dash or not (first.isdecimal() and second.isdecimal()):
         return None
     return int(first), int(second)
 
@@ -97,10 +100,15 @@ def write(directory: str, header: PeriodHeader, rows: Iterable[PeriodRow]) -> st
 
 
 def read(path: str) -> tuple[PeriodHeader, Iterator[PeriodRow]]:
-    """Return header and rows of the file at `path`, its checksum tried before; raise PeriodFileError for a damaged one."""
+    """Return header and rows of the file at `path`, its checksum tried before.
+
+    Raises PeriodFileError for a damaged one, PeriodFileVersionError for a newer format, OSError where the reader fails.
+    """
     try:
         header = _verify(path)
-    except (OSError, EOFError, zlib.error, ValueError, KeyError, TypeError, struct.error) as error:
+    except (OSError, EOFError, zlib.error, ValueError, KeyError, TypeError) as error:
+        if isinstance(error, OSError) and error.errno not in _OF_THE_FILE:
+            raise
         raise PeriodFileError(path, f"damaged: {error}") from error
     return header, _rows(path, header)
 
@@ -137,7 +145,7 @@ def _verify(path: str) -> PeriodHeader:
         raise ValueError("its checksum does not fit")
     document = json.loads(line)
     if document["version"] > VERSION:
-        raise ValueError(f"format {document['version']} is newer than {VERSION}: upgrade this flusher")
+        raise PeriodFileVersionError(path, f"format {document['version']} is newer than {VERSION}: upgrade this flusher")
     if tuple(document["cells"]) != CELLS:
         raise ValueError("it holds other cells than this version knows")
     return PeriodHeader(document["period"], document["end"], tuple(document["incarnations"]), document["rows"],
