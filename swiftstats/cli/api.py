@@ -68,7 +68,7 @@ def load(path: str, config: Config) -> Any:
         loader.parser.remove_option("DEFAULT", option.name)
     try:
         return loader.get_context(loadwsgi.APP, "main", {"config": path}).create()
-    except (LookupError, ImportError, configparser.Error) as error:
+    except (LookupError, ImportError, AttributeError, TypeError, ValueError, OSError, configparser.Error) as error:
         raise ConfigError(f"its PasteDeploy sections will not do: {error}", path=path) from None
 
 
