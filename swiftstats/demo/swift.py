@@ -217,8 +217,9 @@ class Swift:
         return next(user for user in self.users if user.account == account)
 
     def _prepare(self) -> None:
-        if importlib.util.find_spec("swift") is None:
-            raise DemoError(f"{sys.executable} has no OpenStack Swift; install it with: pip install 'swiftstats[demo]'")
+        missing = [name for name in ("swift", "swiftclient", "boto3") if importlib.util.find_spec(name) is None]
+        if missing:
+            raise DemoError(f"{sys.executable} has no {', '.join(missing)}; install with: pip install 'swiftstats[demo]'")
         self._progress(f"OpenStack Swift in {self.folder}")
         for name in (f"devices/{confs.DEVICE}", "log", "cache"):
             (self.folder / name).mkdir(parents=True, exist_ok=True)

@@ -153,6 +153,16 @@ def chunked_put_closed_early(c: Caller) -> dict[str, Any]:
     return {"PUT": 1, "Disconnects": 1, "Bytes_In": (MB - CHUNK, MB), "Bytes_Out": (0, 1000)}
 
 
+@case
+def put_that_stalls(c: Caller) -> dict[str, Any]:
+    """PUT whose client sends no more (`client_timeout`; 408, or 499): a disconnect, the bytes that passed."""
+    c.container()
+    status, body = read_answer(c.raw(f"PUT /v1/{c.account}/c/o HTTP/1.1\nContent-Length: 200000", b"s" * 100_000))
+    assert status in (408, 499), status
+    # What Swift waited for is not given to it.
+    return {"PUT": 1, "Disconnects": 1, "Bytes_In": (100_000 - CHUNK, 100_000), "Bytes_Out": len(body)}
+
+
 def _reset(connection: socket.socket) -> None:
     """Close so that the server's next send fails, rather than wait for a client that does not read."""
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\x00\x00\x00\x00\x00\x00\x00")

@@ -16,14 +16,15 @@ from swiftstats import periods
 from swiftstats.demo.confs import Filter
 from swiftstats.demo.processes import wait_for
 from swiftstats.demo.site import Site
-from swiftstats.demo.swift import Proxy
-from tests.support.caller import Answer, Caller, request
-from tests.support.cluster import Asker, mismatches, running_site
+from swiftstats.demo.swift import Proxy, Swift
+from tests.functional.cases_refused import limit_writes
+from tests.support.caller import Answer, Caller, read_answer, request
+from tests.support.cluster import Asker, mismatches, running_site, users_of
 
 pytestmark = [pytest.mark.swift, pytest.mark.timeout(300)]
 
 PERIOD = 20
-NAMES = ["twice", "right", "broken", "seen", "spawned"]
+NAMES = ["across", "twice", "right", "broken", "seen", "spawned"]
 #: What differs between two answers to the same request in any case.
 OWN = {"date", "x-trans-id", "x-openstack-request-id", "x-timestamp", "last-modified", "etag"}
 
@@ -73,6 +74,37 @@ def test_right_of_what_misleads_it_is_said(site: Site) -> None:
     assert _get(proxy, caller).status == 200
     warnings = [line for line in proxy.process.log.read_text().splitlines() if "WARNING" in line and "swiftstats" in line.lower()]
     assert any("copy" in line and "bulk" in line for line in warnings), warnings
+
+
+def test_a_download_across_periods_is_split(site: Site) -> None:
+    """The bytes of a download that lasts from one period into the next are counted in each as they passed; the request once."""
+    size = 30_000_000
+    caller = _caller(site, "across")
+    caller.send("PUT", "/c/big", b"a" * size)
+    begin = periods.floor(time.time(), PERIOD)
+    download = caller.raw(f"GET {caller.path('/c/big')} HTTP/1.1")
+    first = b""
+    while len(first) < 1_000_000:
+        first += download.recv(65536)
+    wait_for(lambda: time.time() > begin + PERIOD + 0.5, seconds=PERIOD + 10, what="the next period")
+    assert len(read_answer(download, first)[1]) == size
+    site.flush()
+    detail = Asker(site, site.token, begin, periods.floor(time.time(), PERIOD) + PERIOD).json(caller.account, "io_detail")[1]
+    before, *later = [(row["Bytes_Out"], row["GET"]) for row in detail.values()]
+    # What the kernel's sockets hold has passed too.
+    assert 1_000_000 <= before[0] < size - 1_000_000
+    assert before[0] + sum(out for out, _ in later) == size
+    assert before[1] + sum(gets for _, gets in later) == 1
+
+
+def test_the_demos_own_memcache_serves_swift(tmp_path: Path) -> None:
+    """Swift keeps tokens, and counts for its ratelimit, in the demo's own memcache where the real one is not installed."""
+    with Swift(tmp_path, workers=1, users=users_of(["limited"]), own_memcache=True) as swift:
+        caller = Caller(swift, swift.user("limited"), swift.user("limited-other"))
+        limit_writes(caller, "0.001")
+        caller.send("PUT", "/c")
+        caller.send("PUT", "/c2", expect=498)
+        assert "emcache" not in swift.proxy.process.log.read_text(), "errors of Swift's memcache client"
 
 
 def test_info_names_the_filter(site: Site) -> None:

@@ -19,6 +19,8 @@ from swiftstats.demo.confs import Filter, User
 from swiftstats.demo.site import Site
 from swiftstats.demo.swift import USERS
 
+#: Seconds after which the proxy gives up a client that sends nothing: 60 in Swift, too long to wait for in a test.
+CLIENT_TIMEOUT = 6
 ROOT = Path(__file__).resolve().parents[2]
 FAULTY = Filter("faulty", "swiftstats", {"paste.filter_factory": "tests.support.faulty:filter_factory"})
 
@@ -38,6 +40,7 @@ def running_site(
         folder, database=database, period_seconds=period_seconds, flush_interval=1, server=server,
         swift_options={
             "users": users_of(names), "workers": workers, "extra": [FAULTY],
+            "options": {"proxy-server": {"client_timeout": str(CLIENT_TIMEOUT)}},
             # So that the proxy finds tests.support.faulty.
             "environment": {"PYTHONPATH": str(ROOT)},
         },
