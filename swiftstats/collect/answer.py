@@ -15,12 +15,14 @@ from swiftstats.collect.exchange import Exchange
 
 def counted(answer: Any, exchange: Exchange) -> Any:
     """Return what the server gets for the application's `answer`: the same bytes, in the same chunks."""
-    exchange.begin(answer)
+    if type(answer) is not GeneratorType and isinstance(answer, (list, tuple)):
+        # Handed over whole, and as it is: a server takes the Content-Length from it, and may run through it twice.
+        exchange.hand_over(answer)
+        return answer
+    if exchange.due <= 0:
+        exchange.begin_empty()
     if type(answer) is GeneratorType:
         return Answer(answer, exchange)
-    if isinstance(answer, (list, tuple)):
-        # Handed over whole, and as it is: a server takes the Content-Length from it, and may run through it twice.
-        return answer
     return SizedAnswer(answer, exchange) if hasattr(answer, "__len__") else Answer(answer, exchange)
 
 

@@ -56,11 +56,12 @@ class Exchange:
     """A request between `meter`, the server's `start_response` and the application.
 
     `waiting_in` and `waiting_out` are bytes that passed and are not counted; at `room_in` and `room_out` they are due.
+    `due` bytes of the body are to come that are not counted; NEVER, where nobody said how many.
     `reader` reads from the client, for body.py; `broken` is what reading from the client raised, or writing to it.
     """
 
     __slots__ = ("waiting_in", "waiting_out", "room_in", "room_out", "reader", "broken", "_meter", "_environ", "_server",
-                 "_write", "_method", "_path", "_status", "_due", "_from_s3", "_account", "_credit", "_counted")
+                 "_write", "_method", "_path", "_status", "due", "_from_s3", "_account", "_credit", "_counted")
 
     def __init__(self, meter: Meter, environ: Any, start_response: Any) -> None:
         self.reader: Any = None
@@ -73,7 +74,7 @@ class Exchange:
         self.waiting_in = self.waiting_out = self._status = 0
         self.room_in = MIB
         self.room_out = 0  # the first chunk is looked at: by then there is a status
-        self._due = NEVER  # bytes of the body that are not counted yet; NEVER: not known
+        self.due = NEVER
         self._from_s3 = self._counted = False
         self._account: Optional[str] = None
         self._credit: Optional[Credit] = None
@@ -90,19 +91,19 @@ class Exchange:
         try:  # as _safely does; PERF: bench/filter.py
             self._status = CODES.get(status[:3]) or int(status[:3])
             self._from_s3 = False
-            self._due = NEVER
+            self.due = NEVER
             if type(headers) is list or not hasattr(headers, "__next__"):  # looking would use up an iterator
                 for name, value in headers:
                     length = len(name)
                     if length == 14 and name.lower() == "content-length":
                         try:
-                            self._due = int(value)
+                            self.due = int(value)
                         except ValueError:
                             pass
                     elif length == 16 and name.lower() == "x-amz-request-id":
                         self._from_s3 = True
             if self._method == "HEAD" or self._status in BODILESS:
-                self._due = 0
+                self.due = 0
         except Exception:
             self._meter.trouble()
         if write is None:
@@ -125,9 +126,16 @@ class Exchange:
 
     # What body.py and answer.py call
 
-    def begin(self, answer: Any) -> None:
-        """Count a request whose body is empty; of a list, which is handed over whole, everything."""
-        self._safely(self._begin, answer)
+    def begin_empty(self) -> None:
+        """Count a request whose answer has no body, before that is returned."""
+        if not self._counted:
+            self._safely(self._count, self._status)
+
+    def hand_over(self, whole: Any) -> None:
+        """Count a request whose body is handed over whole, in a list."""
+        self._safely(self._hand_over, whole)
+        self.end()
+        self.release()
 
     def end(self) -> None:
         """Take note that the body has come to its end."""
@@ -166,13 +174,13 @@ class Exchange:
             if not self._status:
                 return  # an empty chunk before start_response
             if not self._counted:
-                if self.waiting_out >= self._due:
+                if self.waiting_out >= self.due:
                     self._count(self._status)
                 elif self.waiting_out >= MIB:
                     self._count_passed()
             elif self.waiting_out >= MIB:
                 self._count_passed()
-            self.room_out = MIB if self._counted or self._due > MIB else self._due
+            self.room_out = MIB if self._counted or self.due > MIB else self.due
         except Exception:
             self._meter.trouble()
 
@@ -190,16 +198,11 @@ class Exchange:
         if self.waiting_in >= self.room_in:
             self._count_passed()
 
-    def _begin(self, answer: Any) -> None:
-        if isinstance(answer, (list, tuple)):
-            self.waiting_out += sum(map(len, answer))
-            self.end()
-            self.release()
-        elif self._due <= 0 and not self._counted:
-            self._count(self._status)
+    def _hand_over(self, whole: Any) -> None:
+        self.waiting_out += sum(map(len, whole))
 
     def _end(self) -> None:
-        short = self.waiting_out < self._due < NEVER
+        short = self.waiting_out < self.due < NEVER
         self._count(FAILED if short else self._status or FAILED)
 
     def _die(self, error: BaseException) -> None:
@@ -220,8 +223,8 @@ class Exchange:
         account = self._account = self._whose()
         if self._credit is not None:
             self._settle(self._credit, account, billable)
-        bytes_in, bytes_out = self._take()
-        if bytes_in or bytes_out:
+        if self.waiting_in or self.waiting_out:
+            bytes_in, bytes_out = self._take()
             increments = with_bytes(increments, bytes_in, bytes_out, billable)
         if account is not None:
             self._meter.add(account, increments, self._proves(proof, status))
@@ -260,8 +263,8 @@ class Exchange:
         """Return the bytes in and out that wait, which wait no longer. What answers a HEAD is on no client's wire."""
         bytes_in, bytes_out = self.waiting_in, self.waiting_out
         self.waiting_in = self.waiting_out = 0
-        if self._due != NEVER:
-            self._due -= bytes_out
+        if self.due != NEVER:
+            self.due -= bytes_out
         return bytes_in, 0 if self._method == "HEAD" else bytes_out
 
     def _settle(self, credit: Credit, account: Optional[str], billable: bool) -> None:
