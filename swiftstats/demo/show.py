@@ -6,7 +6,9 @@ import json
 import shlex
 import shutil
 import subprocess
+import sys
 import urllib.request
+from pathlib import Path
 from typing import Mapping, Sequence
 from urllib.parse import quote
 from xml.dom import minidom
@@ -86,13 +88,14 @@ def by_hand(site: Site, operator: str) -> str:
     swift = site.swift
     user = swift.user("test")
     login = f"-H 'X-Auth-User: {user.login}' -H 'X-Auth-Key: {user.key}' {swift.auth_url}"
+    swiftstats = f"{_swiftstats()} --config {site.configuration}"
     today = "begin_time=$(date -u +%F);end_time=$(date -u -d tomorrow +%F)"
     return f"""\
 Go on by hand. A token from Swift, an upload, a download:
 
   TOKEN=$(curl -si {login} | sed -n 's/^X-Auth-Token: //p' | tr -d '\\r')
-  curl -X PUT -H "X-Auth-Token: $TOKEN" -T /etc/services {swift.url}/v1/{user.storage_account}/photos/services
-  curl -H "X-Auth-Token: $TOKEN" -o /dev/null {swift.url}/v1/{user.storage_account}/photos/services
+  curl -X PUT -H "X-Auth-Token: $TOKEN" -T /etc/os-release {swift.url}/v1/{user.storage_account}/photos/notes
+  curl -H "X-Auth-Token: $TOKEN" -o /dev/null {swift.url}/v1/{user.storage_account}/photos/notes
 
 What that made of today, a few seconds later; your own account, and any account with the operator's token:
 
@@ -101,9 +104,16 @@ What that made of today, a few seconds later; your own account, and any account 
 
 In a terminal:
 
-  swiftstats --config {site.configuration} status
-  swiftstats --config {site.configuration} usage {user.storage_account} --begin $(date -u +%F) --end $(date -u -d tomorrow +%F)
+  {swiftstats} status
+  {swiftstats} usage {user.storage_account} --begin $(date -u +%F) --end $(date -u -d tomorrow +%F)
 """
+
+
+def _swiftstats() -> str:
+    """Return how this very swiftstats is called."""
+    if shutil.which("swiftstats"):
+        return "swiftstats"
+    return shlex.quote(sys.argv[0]) if Path(sys.argv[0]).name == "swiftstats" else f"{shlex.quote(sys.executable)} -m swiftstats"
 
 
 def _pretty(text: str) -> str:
