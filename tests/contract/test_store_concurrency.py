@@ -90,6 +90,32 @@ def test_retired_while_it_ships(engine: Engine, first: str) -> None:
         assert (corrected, complete) == (([], T + 5 * HOUR) if first == "merge" else ([T], None))
 
 
+@pytest.mark.parametrize("first", ["merge", "close"])
+def test_late_rows_while_the_period_completes(engine: Engine, first: str) -> None:
+    """Rows for a period that their writer had closed are in what the site completes, or recorded as a correction."""
+    with write(engine) as connection:
+        one, two = register(connection, "proxy-1", "a"), register(connection, "proxy-2", "b")
+        close(connection, one, through=T + HOUR)
+
+    def merge(connection: Connection) -> None:
+        usage.merge(connection, writer=one, period=T, rows=[(b"AUTH_a", ONE)], now=T)
+
+    def complete(connection: Connection) -> None:
+        close(connection, two, through=T + HOUR)
+
+    earlier, later = (merge, complete) if first == "merge" else (complete, merge)
+    with ThreadPoolExecutor(1) as pool:
+        with write(engine) as connection:
+            earlier(connection)
+            future = pool.submit(again, engine, later)
+            waits_or_done(engine, future)
+            assert not future.done()
+        future.result(60)
+    with read(engine) as connection:
+        assert writers.complete_through(connection).complete_through == T + HOUR
+        assert usage.corrections_between(connection, b"AUTH_a", T, T + HOUR) == ([] if first == "merge" else [T])
+
+
 def test_registered_while_a_period_closes(engine: Engine) -> None:
     """A server that registers while another closes is either waited for, or comes after what was completed."""
     with write(engine) as connection:
