@@ -8,12 +8,13 @@ the commit, and only then are segments unlinked. Killed between any two of these
 from __future__ import annotations
 
 import logging
+import os
 import time
 
 from sqlalchemy.engine import Connection
 
 from swiftstats import periods
-from swiftstats.errors import PeriodFileError, SegmentError, SegmentVersionError
+from swiftstats.errors import PeriodFileError, PeriodFileVersionError, SegmentError, SegmentVersionError
 from swiftstats.flush import merge, shipping, strays
 from swiftstats.flush.host import Host
 from swiftstats.journal import period_file, snapshot
@@ -36,14 +37,16 @@ def close_through(host: Host, through: int) -> None:
     """Close every period that ends by `through`, in order; what cannot be closed holds up what comes after it."""
     control = host.control
     control.raise_to(CLOSED_THROUGH, through)
+    control.sync()  # after a power cut, and on a clock that is behind, nobody may count where something is decided
     shipped = control.get(SHIPPED_THROUGH)
     ended = seal(host, through)
     strays.settle(host, [segment for segment in ended if segment.start < shipped])
     waiting = {segment.start for segment in ended} | host.archive.starts(shipped, through) | merge.copied(host.spool)
-    for start in sorted(start for start in waiting if shipped <= start < through):
+    starts = sorted(start for start in waiting if shipped <= start < through)
+    for start, following in zip(starts, [*starts[1:], through]):
         try:
-            _close(host, start, [segment for segment in ended if segment.start == start])
-        except (Held, SegmentVersionError) as held:
+            _close(host, start, following, [segment for segment in ended if segment.start == start])
+        except (Held, SegmentVersionError, PeriodFileVersionError) as held:
             host.outcome.held_up.append(f"period {periods.iso(start)} is held up: {held}")
             logger.warning("period %s is held up: %s", periods.iso(start), held)
             through = start
@@ -70,18 +73,23 @@ def seal(host: Host, through: int) -> list[SegmentFile]:
     return ended
 
 
-def _close(host: Host, start: int, segments: list[SegmentFile]) -> None:
+def _close(host: Host, start: int, following: int, segments: list[SegmentFile]) -> None:
     path = host.archive.find(start)
     if path is not None:
         try:
             period_file.read(path)
+        except PeriodFileVersionError:
+            raise
         except PeriodFileError as error:
             logger.error("%s; put aside, and decided again from its segments", error)
+            if not merge.sources(host.spool, start):
+                host.record([Loss(host.identity.incarnation, start, following, "damaged", os.path.basename(path),
+                                  detail=error.reason)])
             host.spool.put_aside(path)
             path = None
     if path is None:
         _wait_until_quiet(segments)
-        path = _decide(host, start)
+        path = _decide(host, start, following)
     if path is not None:
         header = ship_period_file(host, path)
         host.control.raise_to(SHIPPED_THROUGH, header.end)
@@ -106,8 +114,11 @@ def _is_quiet(segment: SegmentFile) -> bool:
         return True
 
 
-def _decide(host: Host, start: int) -> str | None:
-    """Write the period file: totals, every name decided, losses. None where no segment is left of the period."""
+def _decide(host: Host, start: int, following: int) -> str | None:
+    """Write the period file: totals, every name decided, losses. None where no segment is left of the period.
+
+    It ends where the `following` period begins, should its segments say later (a change of the period's length under way).
+    """
     totals, losses, end = merge.Totals(), [], 0
     names = merge.sources(host.spool, start)
     for name in names:
@@ -119,7 +130,7 @@ def _decide(host: Host, start: int) -> str | None:
             losses.append(loss)
     if not names:
         return None
-    end = end or start + host.config.period_seconds
+    end = min(end or start + host.config.period_seconds, following)
     unproven = totals.unproven()
     known = shipping.transact(host.engine, lambda connection: usage.known(connection, unproven)) if unproven else set()
     totals.fold(known)

@@ -7,7 +7,7 @@ import logging
 from sqlalchemy.engine import Connection
 
 from swiftstats import periods
-from swiftstats.errors import PeriodFileError, SegmentError
+from swiftstats.errors import PeriodFileError, PeriodFileVersionError, SegmentError
 from swiftstats.flush import clock, closing, shipping
 from swiftstats.flush.host import Host
 from swiftstats.journal.control import CLOSED_THROUGH, SHIPPED_THROUGH
@@ -77,19 +77,23 @@ def replay(host: Host) -> None:
         return
     logger.warning("the database knows of this server through %s, and %s was shipped: it was restored; replaying",
                    periods.iso(behind), periods.iso(shipped))
-    gone = [(behind, min(host.archive.begins, shipped))]
+    _give_up(host, behind, min(host.archive.begins, shipped))
     for start, end, path in host.archive.files():
         if behind < end <= shipped:
             try:
                 closing.ship_period_file(host, path)
+            except PeriodFileVersionError:
+                raise
             except PeriodFileError as error:
                 logger.error("%s", error)
-                gone.append((start, end))
-    losses = [Loss(host.identity.incarnation, begin, end, "restored",
-                   detail="the database was restored, and the file of this period is gone or damaged")
-              for begin, end in gone if begin < end]
-    if losses:
-        for loss in losses:
-            logger.error("usage from %s to %s is lost: %s", periods.iso(loss.begin), periods.iso(loss.end), loss.detail)
-        host.record(losses)
+                _give_up(host, start, end)
     closing.close_in_store(host, shipped)
+
+
+def _give_up(host: Host, begin: int, end: int) -> None:
+    """Record what no replay brings back; before anything after it is shipped, which would close it as empty."""
+    if begin < end:
+        loss = Loss(host.identity.incarnation, begin, end, "restored",
+                    detail="the database was restored, and the file of this period is gone or damaged")
+        logger.error("usage from %s to %s is lost: %s", periods.iso(begin), periods.iso(end), loss.detail)
+        host.record([loss])

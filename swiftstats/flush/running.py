@@ -20,23 +20,18 @@ def ship(host: Host) -> None:
 
 def _ship(host: Host, start: int) -> None:
     totals = merge.Totals()
-    losses = []
     for name in merge.sources(host.spool, start):
         try:
-            counted, loss = strays.read(host, name)
+            counted, _ = strays.read(host, name)
         except SegmentVersionError as error:
             host.outcome.held_up.append(str(error))
             continue
-        if loss is not None:
-            losses.append(loss)
         if counted is not None:
             totals.add(counted)
             if counted.snapshot is not None:
                 # Copied before it is shipped: should the segment become unreadable, its share of the sum is not forgotten.
                 counted.snapshot.save(os.path.join(host.spool.copies, name))
     totals.set_aside_what_no_store_holds(start, start)  # named when the period closes
-    if losses:
-        host.record(losses)
     host.know(totals.by_incarnation, start)
     host.outcome.rows += shipping.ship(host.engine, totals.rows(proven_only=True), period=start, writers=host.writers,
                                        now=host.now(), batch_rows=host.config.batch_rows)

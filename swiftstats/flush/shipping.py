@@ -12,6 +12,7 @@ from typing import TypeVar
 from sqlalchemy.engine import Connection, Engine
 
 from swiftstats.errors import DatabaseAway, DatabaseBusy
+from swiftstats.fields import STORED_MAX
 from swiftstats.journal.period_file import Loss, PeriodRow
 from swiftstats.store import engine as engines
 from swiftstats.store import usage
@@ -60,8 +61,9 @@ def record(connection: Connection, losses: Iterable[Loss], writers: Mapping[str,
     for loss in losses:
         writer = writers[loss.incarnation]
         usage.record_loss(connection, server_id=writer.server_id, writer_id=writer.id, begin=loss.begin, end=loss.end,
-                          kind=loss.kind, subject=loss.subject.encode("utf-8", "surrogateescape")[:256], requests=loss.requests,
-                          bytes_in=loss.bytes_in, bytes_out=loss.bytes_out, detail=loss.detail, now=now)
+                          kind=loss.kind, subject=loss.subject.encode("utf-8", "surrogateescape")[:256],
+                          requests=min(loss.requests, STORED_MAX), bytes_in=min(loss.bytes_in, STORED_MAX),
+                          bytes_out=min(loss.bytes_out, STORED_MAX), detail=loss.detail, now=now)
 
 
 def _send(engine: Engine, batch: list[PeriodRow], period: int, writers: Mapping[str, Writer], now: int,

@@ -18,9 +18,9 @@ logger = logging.getLogger("swiftstats.flush")
 
 
 def read(host: Host, name: str) -> tuple[merge.Counted | None, Loss | None]:
-    """Return what a segment and its copy hold; a damaged segment is sealed and put aside, and the loss said.
+    """Return what a segment and its copy hold; a damaged segment is sealed and put aside, its loss recorded before and returned.
 
-    Its owner sees the seal and opens a new one; what was copied of it stands. Raises SegmentVersionError.
+    Its owner sees the seal and opens a new one; what was copied of it stands. Raises SegmentVersionError, StoreError.
     """
     path = os.path.join(host.spool.segments, name)
     counted, fault = merge.read(host.spool, name)
@@ -29,16 +29,19 @@ def read(host: Host, name: str) -> tuple[merge.Counted | None, Loss | None]:
     start = int(name.split("-")[0])
     incarnation = counted.incarnation if counted is not None else host.identity.incarnation
     end = counted.end if counted is not None else start + host.config.period_seconds
-    if os.path.exists(path):
+    is_there = os.path.lexists(path)
+    if not is_there and counted is None:
+        return None, None  # its worker saw that the period is closed and took it away before it counted anything
+    detail = f"{fault.reason}; what was copied of it before is counted" if counted else fault.reason
+    loss = Loss(incarnation, start, end, "damaged", name, detail=detail)
+    host.record([loss])
+    if is_there:
         try:
             snapshot.seal(path)
         except (OSError, SegmentError):
             pass
         logger.error("%s; put aside as %s", fault, host.spool.put_aside(path))
-    elif counted is None:
-        return None, None  # its worker saw that the period is closed and took it away before it counted anything
-    detail = f"{fault.reason}; what was copied of it before is counted" if counted else fault.reason
-    return counted, Loss(incarnation, start, end, "damaged", name, detail=detail)
+    return counted, loss
 
 
 def settle(host: Host, segments: list[SegmentFile]) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
+from pathlib import Path
 from typing import Iterator
 
 import pytest
@@ -9,6 +12,13 @@ from sqlalchemy import Engine
 
 from swiftstats import migrations
 from swiftstats.store import engine as engines
+
+
+@pytest.fixture
+def tmp_path() -> Iterator[Path]:
+    """A folder in memory where there is one: thousands of syncs to a disk would show nothing that a process can see."""
+    with tempfile.TemporaryDirectory(dir="/dev/shm" if os.access("/dev/shm", os.W_OK) else None) as folder:
+        yield Path(folder)
 
 
 @pytest.fixture
