@@ -50,7 +50,7 @@ def run(arguments: argparse.Namespace) -> int:
         folder, period_seconds=arguments.period, api_port=arguments.port, swift_port=8080, progress=_say,
         swift_options={"workers": arguments.workers},
     )
-    if site.port != arguments.port:
+    if site.port != arguments.port != 0:
         _say(f"port {arguments.port} is taken: the statistics service listens on {site.port}")
     summary: dict[str, object] = {"ok": False, "folder": str(folder)}
     try:

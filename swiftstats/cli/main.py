@@ -54,7 +54,8 @@ def build_parser(command: str | None = None) -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; return its exit status."""
     words = list(sys.argv[1:] if argv is None else argv)
-    command = next((word for word in words if word in COMMANDS), None)
+    # A file may be called like a command: what follows --config is none.
+    command = next((word for before, word in zip(["", *words], words) if word in COMMANDS and before != "--config"), None)
     parser = build_parser(command)
     arguments = parser.parse_args(words)
     if arguments.command is None:
@@ -68,6 +69,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         # The reader of our output went away (`| head`): no traceback, and none from the interpreter's last flush either.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except OSError as error:  # a path that cannot be used; the message names it
+        print(f"swiftstats {arguments.command}: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130
