@@ -28,9 +28,11 @@ def register(host: Host) -> int:
     segments = host.spool.list_segments()
 
     def body(connection: Connection) -> tuple[Writer, int | None]:
-        first_period = _first_period(host, connection, segments, now)
+        database_now = engines.clock(connection)
+        # By the earlier clock: a writer has closed what lies before its first period, and that may not be still to come.
+        first_period = _first_period(host, connection, segments, now if database_now is None else min(now, database_now))
         predecessor = host.identity.predecessors[0] if host.identity.predecessors else None
-        return host.register(connection, host.identity.incarnation, predecessor, first_period), engines.clock(connection)
+        return host.register(connection, host.identity.incarnation, predecessor, first_period), database_now
 
     writer, database_now = shipping.transact(host.engine, body)
     host.writers[writer.incarnation] = writer

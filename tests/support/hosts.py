@@ -51,8 +51,8 @@ class Host:
         return int(self.config.period_seconds)
 
     def new_worker(self, **options: Any) -> Counters:
-        return counters(self.path, self.clock, server=self.options["server"],
-                        **{"period_seconds": self.period_seconds, **options})
+        return counters(self.path, **{"clock": self.clock, "server": self.options["server"],
+                                      "period_seconds": self.period_seconds, **options})
 
     def count(self, name: str = "AUTH_a", times: int = 1, *, proven: bool = True, worker: Counters | None = None) -> None:
         """Count requests that must not be lost, and write them into the ledger."""
