@@ -10,6 +10,7 @@ from sqlalchemy import Connection, select
 from swiftstats.fields import NAME_BYTES
 from swiftstats.store import upsert
 from swiftstats.store.schema import losses, servers, writers
+from swiftstats.store.status import as_text
 
 #: Characters of `detail` that are kept.
 DETAIL = 1000
@@ -50,5 +51,5 @@ def losses_between(connection: Connection, begin: int, end: int) -> list[Loss]:
         .where(losses.c.begin < end, losses.c.end > begin)
         .order_by(losses.c.begin, servers.c.name, losses.c.kind, losses.c.subject)
     )
-    return [Loss(bytes(name).decode("utf-8", "surrogateescape"), incarnation, begin, end, kind, bytes(subject), *rest)
+    return [Loss(as_text(name), incarnation, begin, end, kind, bytes(subject), *rest)
             for name, incarnation, begin, end, kind, subject, *rest in connection.execute(query)]

@@ -9,17 +9,22 @@ period that somebody was told is final.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Mapping, Optional, Sequence
+from typing import Any, Iterable, Optional, Sequence
 
 from sqlalchemy import Connection, Row, delete, func, insert, select, update
 
 from swiftstats import periods
 from swiftstats.errors import SchemaError, UnknownServer
+from swiftstats.store.completeness import Freshness, complete_through
 from swiftstats.store.losses import record_loss
 from swiftstats.store.schema import losses
 from swiftstats.store.schema import servers as _servers
 from swiftstats.store.schema import site as _site
 from swiftstats.store.schema import writers as _writers
+from swiftstats.store.status import ServerStatus, WriterStatus, as_bytes, as_text, servers
+
+__all__ = ["Freshness", "GivenUp", "Retirement", "ServerStatus", "Writer", "WriterStatus", "announce", "close",
+           "complete_through", "find", "hold", "register", "report", "retire", "servers"]
 
 #: The kind of loss that retiring records; it goes again where the writer comes back.
 RETIRED = "retired"
@@ -27,7 +32,7 @@ RETIRED = "retired"
 
 @dataclass(frozen=True)
 class Writer:
-    """A registered writer. Its ids are the store's own: good while the store is, and not known to another one."""
+    """A registered writer. What is done with it checks that the database still knows its ids by this incarnation."""
 
     id: int
     server_id: int
@@ -57,54 +62,6 @@ class Retirement:
     complete_through: Optional[int]
 
 
-@dataclass(frozen=True)
-class WriterStatus:
-    """One writer as `status` shows it; moments in UTC seconds."""
-
-    incarnation: str
-    predecessor: Optional[str]
-    first_period: int
-    closed_through: int
-    period_seconds: int
-    ended_at: Optional[int]
-    retired_at: Optional[int]
-    last_flush: Optional[int]
-    spool_bytes: int
-    backlog_periods: int
-
-    @property
-    def live(self) -> bool:
-        """Tell whether it is waited for."""
-        return self.ended_at is None and self.retired_at is None
-
-
-@dataclass(frozen=True)
-class ServerStatus:
-    """One server and its writers; `closed_through` is None where nothing of it is waited for."""
-
-    name: str
-    announced_at: Optional[int]
-    registered_at: Optional[int]
-    retired_at: Optional[int]
-    closed_through: Optional[int]
-    last_flush: Optional[int]
-    spool_bytes: int
-    backlog_periods: int
-    writers: tuple[WriterStatus, ...]
-
-
-@dataclass(frozen=True)
-class Freshness:
-    """How far the site is complete, and each live server on its own."""
-
-    complete_through: Optional[int]  #: None while nothing is closed
-    closed_through: Mapping[str, int]  #: by live server that is waited for
-
-    def waiting_for(self, end: int) -> tuple[str, ...]:
-        """Return the servers that have not closed everything before `end`, in order."""
-        return tuple(sorted(name for name, closed in self.closed_through.items() if closed < end))
-
-
 def register(connection: Connection, *, server: str, incarnation: str, predecessor: str | None, first_period: int,
              period_seconds: int, now: int) -> Writer:
     """Make a writer known and live, and return it; repeating it changes nothing.
@@ -114,7 +71,7 @@ def register(connection: Connection, *, server: str, incarnation: str, predecess
     the same counter, and counted once.
     """
     known = find(connection, incarnation)
-    site = _hold(connection, [known.id] if known else [])
+    site = _hold(connection, [known] if known else [])
     if site.period_seconds is None:
         connection.execute(update(_site).values(period_seconds=period_seconds))
     server_id = _live_server(connection, server)
@@ -141,7 +98,7 @@ def find(connection: Connection, incarnation: str) -> Writer | None:
         .where(_writers.c.incarnation == incarnation)).one_or_none()
     if row is None:
         return None
-    return Writer(row.id, row.server_id, _text(row.name), row.incarnation, row.closed_through, row.period_seconds,
+    return Writer(row.id, row.server_id, as_text(row.name), row.incarnation, row.closed_through, row.period_seconds,
                   row.site_period_seconds, row.ended_at is not None)
 
 
@@ -159,10 +116,10 @@ def retire(connection: Connection, *, server: str, writer: str | None, now: int)
 
     That is everything from where each writer has closed to the end of the period of `now`. Raises UnknownServer.
     """
-    server_id = connection.execute(select(_servers.c.id).where(_servers.c.name == _bytes(server))).scalar()
+    server_id = connection.execute(select(_servers.c.id).where(_servers.c.name == as_bytes(server))).scalar()
     if server_id is None:
         raise UnknownServer(f"no server {server!r} is known; `swiftstats server list` shows who is")
-    _hold(connection, [row.id for row in _live_writers(connection, server_id)])
+    _hold(connection, _live_writers(connection, server_id))
     if writer is None:
         connection.execute(update(_servers).where(_servers.c.id == server_id, _servers.c.retired_at.is_(None))
                            .values(retired_at=now, announced_at=None))
@@ -188,7 +145,7 @@ def close(connection: Connection, *, writers: Sequence[Writer], through: int, en
 
     Returns how far the site is complete now. A retired writer that closes is live again, as is its server.
     """
-    _hold(connection, [writer.id for writer in (*writers, *ended)])
+    _hold(connection, {*writers, *ended})
     for writer in writers:
         _revive(connection, writer.id)
         connection.execute(update(_writers).where(_writers.c.id == writer.id, _writers.c.closed_through < through)
@@ -205,7 +162,7 @@ def hold(connection: Connection, writer: Writer, end: int) -> bool:
     A live writer that has not closed a period keeps the site from completing it, so its own row is enough to hold, and
     flushers do not wait for each other. What comes late holds the site. A retired writer that ships is live again.
     """
-    _hold_writers(connection, [writer.id])
+    _hold_writers(connection, [writer])
     row = connection.execute(select(_writers).where(_writers.c.id == writer.id)).one()
     if row.closed_through >= end or row.ended_at is not None or row.retired_at is not None:
         _hold(connection, [])
@@ -216,42 +173,11 @@ def hold(connection: Connection, writer: Writer, end: int) -> bool:
 
 def report(connection: Connection, *, writer: Writer, now: int, spool_bytes: int, backlog_periods: int) -> None:
     """Record a flush that went through, and what is left in the spool."""
-    connection.execute(update(_writers).where(_writers.c.id == writer.id).values(
+    connection.execute(update(_writers).where(_writers.c.incarnation == writer.incarnation).values(
         last_flush=now, spool_bytes=spool_bytes, backlog_periods=backlog_periods))
 
 
-def complete_through(connection: Connection) -> Freshness:
-    """Return how far the site is complete. In a `read`, ask this before any count."""
-    began = connection.execute(select(func.min(_writers.c.first_period))).scalar()
-    waited = {server.name: server.closed_through for server in servers(connection)
-              if server.retired_at is None and server.closed_through is not None}
-    least = min(waited.values(), default=None)
-    if least is None or began is None or least <= began:
-        return Freshness(None, waited)
-    return Freshness(least, waited)
-
-
-def servers(connection: Connection) -> list[ServerStatus]:
-    """Return every server, retired ones too, by name."""
-    writers: dict[int, list[WriterStatus]] = {}
-    for row in connection.execute(select(_writers).order_by(_writers.c.id)):
-        writers.setdefault(row.server_id, []).append(WriterStatus(
-            row.incarnation, row.predecessor, row.first_period, row.closed_through, row.period_seconds, row.ended_at,
-            row.retired_at, row.last_flush, row.spool_bytes, row.backlog_periods))
-    return [_status(row, tuple(writers.get(row.id, ())))
-            for row in connection.execute(select(_servers).order_by(_servers.c.name))]
-
-
-def _status(row: Row[Any], writers: tuple[WriterStatus, ...]) -> ServerStatus:
-    live = [writer for writer in writers if writer.live]
-    closed = min((writer.closed_through for writer in live), default=row.announced_at)
-    return ServerStatus(
-        _text(row.name), row.announced_at, row.registered_at, row.retired_at, closed,
-        max((writer.last_flush for writer in writers if writer.last_flush is not None), default=None),
-        sum(writer.spool_bytes for writer in live), max((writer.backlog_periods for writer in live), default=0), writers)
-
-
-def _hold(connection: Connection, writers: Sequence[int]) -> Row[Any]:
+def _hold(connection: Connection, writers: Iterable[Any]) -> Row[Any]:
     """Hold writers, then the site, to the end of the transaction; return the site's row. In this order nobody deadlocks."""
     _hold_writers(connection, writers)
     connection.execute(update(_site).where(_site.c.id == 1).values(changes=_site.c.changes + 1))
@@ -261,9 +187,15 @@ def _hold(connection: Connection, writers: Sequence[int]) -> Row[Any]:
     return row
 
 
-def _hold_writers(connection: Connection, writers: Sequence[int]) -> None:
-    for number in sorted(set(writers)):
-        connection.execute(update(_writers).where(_writers.c.id == number).values(changes=_writers.c.changes + 1))
+def _hold_writers(connection: Connection, writers: Iterable[Any]) -> None:
+    """Hold writers, or their rows; raise UnknownServer where an id is not what it was, since the database is another one."""
+    for writer in sorted(writers, key=lambda writer: writer.id):
+        held = connection.execute(update(_writers).where(
+            _writers.c.id == writer.id, _writers.c.incarnation == writer.incarnation, _writers.c.server_id == writer.server_id,
+        ).values(changes=_writers.c.changes + 1))
+        if held.rowcount != 1:
+            raise UnknownServer(f"the database does not know writer {writer.incarnation} as it did: it was restored or replaced,"
+                                " or the server renamed; the writer is to be registered again")
 
 
 def _advance(connection: Connection) -> int | None:
@@ -290,9 +222,9 @@ def _revive(connection: Connection, writer_id: int) -> None:
 
 def _live_server(connection: Connection, name: str) -> int:
     """Return the id of a server, having added it, or made it live again, where needed."""
-    row = connection.execute(select(_servers).where(_servers.c.name == _bytes(name))).one_or_none()
+    row = connection.execute(select(_servers).where(_servers.c.name == as_bytes(name))).one_or_none()
     if row is None:
-        connection.execute(insert(_servers).values(name=_bytes(name)))
+        connection.execute(insert(_servers).values(name=as_bytes(name)))
         return _live_server(connection, name)
     if row.retired_at is not None:
         connection.execute(update(_servers).where(_servers.c.id == row.id).values(retired_at=None))
@@ -303,11 +235,3 @@ def _live_writers(connection: Connection, server_id: int) -> Sequence[Row[Any]]:
     return connection.execute(select(_writers).where(
         _writers.c.server_id == server_id, _writers.c.ended_at.is_(None), _writers.c.retired_at.is_(None),
     ).order_by(_writers.c.id)).all()
-
-
-def _bytes(name: str) -> bytes:
-    return name.encode("utf-8", "surrogateescape")
-
-
-def _text(name: bytes) -> str:
-    return bytes(name).decode("utf-8", "surrogateescape")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from sqlalchemy import Connection, Engine, select
+from sqlalchemy import Connection, Engine, select, update
 
 from swiftstats.errors import UnknownServer
 from swiftstats.fields import CELL_COUNT
@@ -248,6 +248,21 @@ def test_unknown_names(engine: Engine) -> None:
         for server, writer in (("proxy-9", None), ("proxy-1", "c" * 32), ("proxy-1", "b" * 32)):
             with pytest.raises(UnknownServer, match=writer or server):
                 writers.retire(connection, server=server, writer=writer, now=T)
+
+
+def test_database_that_was_replaced(engine: Engine) -> None:
+    """Where a database was restored and an id is another writer's now, nothing is written under it."""
+    with write(engine) as connection:
+        writer = register(connection, "proxy-1", "a")
+    with write(engine) as connection:
+        connection.execute(update(schema.writers).values(incarnation="b" * 32))
+    rows = [(b"AUTH_a", (1,) * CELL_COUNT)]
+    with write(engine) as connection:
+        with pytest.raises(UnknownServer, match="a" * 32):
+            usage.merge(connection, writer=writer, period=T, rows=rows, now=T)
+        with pytest.raises(UnknownServer):
+            close(connection, writer, through=T + HOUR)
+        assert usage.total(connection, b"AUTH_a", T, T + HOUR) == (0,) * CELL_COUNT
 
 
 def test_report(engine: Engine) -> None:
