@@ -14,6 +14,7 @@ import secrets
 import signal
 import socket
 import subprocess
+import threading
 import time
 from pathlib import Path
 from typing import Callable, Iterator, Mapping, Sequence
@@ -83,6 +84,26 @@ def _processes() -> Iterator[tuple[int, int, int]]:
                     yield int(entry), int(parent), int(group)
 
 
+@contextlib.contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Hold back what Ctrl-C and SIGTERM raise: between a child's birth and the note of its id it would be an orphan."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # only the main thread has handlers run in it
+        return
+    held: list[int] = []
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    ours = {number: handler for number, handler in handlers.items() if callable(handler)}
+    for number in ours:
+        signal.signal(number, lambda received, _frame: held.append(received))
+    try:
+        yield
+    finally:
+        for number, handler in ours.items():
+            signal.signal(number, handler)
+        if held:
+            signal.raise_signal(held[0])
+
+
 class Process:
     """One server, its log file, and the socket on which it says that it is ready (systemd's protocol), if it does."""
 
@@ -127,7 +148,7 @@ class Process:
         if self.running:
             raise DemoError(f"{self.name} runs already")
         self._heard()
-        with open(self.log, "ab") as log:
+        with open(self.log, "ab") as log, _undisturbed():
             try:
                 self._process = subprocess.Popen(
                     self.argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=self._environment,
@@ -135,7 +156,7 @@ class Process:
                 )
             except OSError as error:
                 raise DemoError(f"{self.name}: cannot run {self.argv[0]}: {error.strerror}") from None
-        self._groups.append(self._process.pid)
+            self._groups.append(self._process.pid)
 
     def wait_ready(self, ready: Callable[[], bool] | None = None, *, seconds: float = START_SECONDS) -> None:
         """Return when it has said so itself, or when `ready()`.

@@ -108,8 +108,8 @@ class Site:
             self.service.start()
             self.service.wait_ready(lambda: _answers(self.url + "/healthcheck"))
             self._progress(f"statistics service on {self.url}")
-            self._counted = True
             self.check()
+            self._counted = True
         except BaseException:
             self.stop()
             raise

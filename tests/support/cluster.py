@@ -19,8 +19,6 @@ from swiftstats.demo.confs import Filter, User
 from swiftstats.demo.site import Site
 from swiftstats.demo.swift import USERS
 
-#: Seconds after which the proxy gives up a client that sends nothing: 60 in Swift, too long to wait for in a test.
-CLIENT_TIMEOUT = 6
 ROOT = Path(__file__).resolve().parents[2]
 FAULTY = Filter("faulty", "swiftstats", {"paste.filter_factory": "tests.support.faulty:filter_factory"})
 
@@ -33,14 +31,17 @@ def users_of(names: Sequence[str]) -> tuple[User, ...]:
 @contextlib.contextmanager
 def running_site(
     folder: Path, *, database: str | None = None, names: Sequence[str] = (), period_seconds: int = 10, workers: int = 2,
-    plain_proxy: bool = False, server: str = "proxy-01",
+    plain_proxy: bool = False, server: str = "proxy-01", client_timeout: int = 60,
 ) -> Iterator[Site]:
-    """Start a site with users for `names`; stop it afterwards."""
+    """Start a site with users for `names`; stop it afterwards.
+
+    client_timeout: seconds after which the proxy gives up a client that sends or takes nothing.
+    """
     site = Site(
         folder, database=database, period_seconds=period_seconds, flush_interval=1, server=server,
         swift_options={
             "users": users_of(names), "workers": workers, "extra": [FAULTY],
-            "options": {"proxy-server": {"client_timeout": str(CLIENT_TIMEOUT)}},
+            "options": {"proxy-server": {"client_timeout": str(client_timeout)}},
             # So that the proxy finds tests.support.faulty.
             "environment": {"PYTHONPATH": str(ROOT)},
         },

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
 import sys
 from pathlib import Path
 
@@ -53,4 +55,23 @@ def test_stop_ends_the_whole_group(tmp_path: Path) -> None:
     group = process.pid
     assert len(group_members(group)) == 2
     assert process.stop(seconds=0.3) is False
+    assert not group_members(group)
+
+
+def test_ctrl_c_while_it_starts_leaves_no_orphan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A Ctrl-C in the very moment of a child's birth is raised when the child is known, so that it can be stopped."""
+    popen = subprocess.Popen
+
+    def interrupted(*arguments: object, **named: object) -> object:
+        child = popen(*arguments, **named)  # type: ignore[call-overload]
+        signal.raise_signal(signal.SIGINT)
+        return child
+
+    monkeypatch.setattr(subprocess, "Popen", interrupted)
+    process = Process("oracle", [sys.executable, "-c", "import signal; signal.pause()"], tmp_path / "log")
+    with pytest.raises(KeyboardInterrupt):
+        process.start()
+    group = process.pid
+    assert process.running
+    process.stop()
     assert not group_members(group)
