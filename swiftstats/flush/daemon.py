@@ -14,7 +14,6 @@ import random
 import signal
 import threading
 import time
-from collections.abc import Callable
 from types import FrameType
 
 from sqlalchemy.engine import Engine
@@ -31,6 +30,8 @@ logger = logging.getLogger("swiftstats.flush")
 
 #: The pause after a first failure and the longest one (s).
 BACKOFF_SECONDS, LONGEST_BACKOFF_SECONDS = 1.0, 60.0
+#: How often it is looked whether it is time (s).
+LOOK_SECONDS = 1.0
 #: Somebody who only looks holds the flusher's lock for an instant: it is asked for again so long (s).
 ELECTION_SECONDS = 2.0
 
@@ -57,7 +58,6 @@ class Daemon:
         self._stop = threading.Event()
         self._away_since: float | None = None
         self._pause = BACKOFF_SECONDS
-        self._checked = False
 
     def handle_signals(self) -> None:
         """End cleanly on SIGTERM and SIGINT."""
@@ -65,12 +65,23 @@ class Daemon:
             signal.signal(number, self._on_signal)
 
     def run(self) -> None:
-        """Sweep at the start, then whenever it is time."""
+        """Sweep at the start, then whenever it is time; meanwhile counters are forced to disk, by a thread of its own."""
+        # A sweep may wait long for a slow database, and what a power cut may cost must not grow by that.
+        syncing = threading.Thread(target=self._sync, name="sync", daemon=True)
+        syncing.start()
+        try:
+            self._sweep_until_stopped()
+        finally:
+            self._stop.set()
+            syncing.join()
+        logger.info("stopped; what is not shipped stays in %s", self.config.spool)
+
+    def _sweep_until_stopped(self) -> None:
         next_sweep = 0.0
         while not self._stop.is_set():
             if time.time() >= next_sweep or next_sweep > time.time() + self.config.flush_interval + self.config.flush_jitter:
                 outcome = self._guarded_sweep()
-                if outcome is None:
+                if outcome is None or outcome.held_up:
                     next_sweep = time.time() + self._pause
                     self._pause = min(2 * self._pause, LONGEST_BACKOFF_SECONDS)
                 else:
@@ -79,9 +90,8 @@ class Daemon:
                     if self.spawned and not outcome.segments_left and not self.spool.workers_live():
                         logger.info("no worker lives and everything is shipped: done")
                         return
-            self._guarded(self._sync_segments)
-            self._stop.wait(min(self.config.msync_interval, max(next_sweep - time.time(), 0.01)))
-        logger.info("stopped; what is not shipped stays in %s", self.config.spool)
+            # Looked at again each second: the wall clock may be set meanwhile.
+            self._stop.wait(min(LOOK_SECONDS, max(next_sweep - time.time(), 0.01)))
 
     def stop(self) -> None:
         """End after the sweep under way."""
@@ -97,22 +107,18 @@ class Daemon:
 
     def _guarded_sweep(self) -> Outcome | None:
         try:
-            if not self._checked:
-                engines.check_schema(self.engine)
-                self._checked = True
+            engines.check_schema(self.engine)  # it may have been migrated under us
             with_running = self.config.flush_interval < self.config.period_seconds
             outcome = sweep(self.config, self.engine, with_running=with_running)
         except SweepInProgress as error:
             logger.info("%s; trying again", error)
             return None
         except (StoreError, JournalError, OSError) as error:
-            self._checked = False
             if self._away_since is None:
                 self._away_since = time.monotonic()
                 logger.error("cannot flush, the spool keeps everything until it works again: %s", error)
             return None
         except Exception:
-            self._checked = False
             logger.exception("a sweep failed for a reason that nobody thought of; the spool keeps everything, trying again")
             return None
         if self._away_since is not None:
@@ -122,8 +128,15 @@ class Daemon:
                     outcome.segments_left)
         return outcome
 
+    def _sync(self) -> None:
+        """Force counters to disk each msync_interval: what a power cut may cost is what was counted since."""
+        while not self._stop.wait(self.config.msync_interval):
+            try:
+                self._sync_segments()
+            except OSError as error:
+                logger.debug("%s", error)
+
     def _sync_segments(self) -> None:
-        """Force counters to disk: what a power cut may cost is what was counted since."""
         for segment in self.spool.list_segments():
             try:
                 fd = os.open(segment.path, os.O_RDONLY | os.O_CLOEXEC)
@@ -133,12 +146,6 @@ class Daemon:
                 os.fdatasync(fd)
             finally:
                 os.close(fd)
-
-    def _guarded(self, step: Callable[[], None]) -> None:
-        try:
-            step()
-        except OSError as error:
-            logger.debug("%s", error)
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         self.stop()
