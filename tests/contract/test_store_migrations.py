@@ -16,13 +16,14 @@ from sqlalchemy import Engine, text, update
 
 from swiftstats import migrations
 from swiftstats.cli.main import main
-from swiftstats.errors import SchemaError
+from swiftstats.errors import DatabaseBusy, SchemaError
 from swiftstats.fields import CELLS
+from swiftstats.store import dialects, schema, usage
 from swiftstats.store import engine as engines
-from swiftstats.store import schema, usage
 from swiftstats.store.engine import read, write
 from tests.contract.test_store_usage import cells
 from tests.contract.test_store_writers import HOUR, T, register
+from tests.support.mariadb import MariaDB
 
 
 @pytest.fixture
@@ -94,6 +95,20 @@ def test_migrate_at_once(config: str) -> None:
     assert [process.returncode for process in running] == [0, 0, 0], said
     assert sorted("created" in out for out, _ in said) == [False, False, True]
     assert sorted("already at" in out for out, _ in said) == [False, True, True]
+
+
+@pytest.mark.mariadb
+def test_migrate_that_waits_too_long(mariadb: MariaDB, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A second `migrate` waits for the first one so long, and then says so; on another database it waits for nobody."""
+    monkeypatch.setattr(dialects, "LOCK_TIMEOUT", 0)
+    one, other = engines.create(mariadb.url()), engines.create(mariadb.url())
+    with engines.alone(one, "migrate"):
+        with pytest.raises(DatabaseBusy, match="migrate"):
+            migrations.upgrade(one, ())
+        migrations.upgrade(other, ())
+    assert migrations.upgrade(one, ()).before is None
+    one.dispose()
+    other.dispose()
 
 
 def test_migrate_command(config: str, capsys: pytest.CaptureFixture[str]) -> None:
