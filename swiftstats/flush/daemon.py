@@ -78,8 +78,9 @@ class Daemon:
 
     def _sweep_until_stopped(self) -> None:
         next_sweep = 0.0
+        longest = max(self.config.flush_interval + self.config.flush_jitter, LONGEST_BACKOFF_SECONDS)
         while not self._stop.is_set():
-            if time.time() >= next_sweep or next_sweep > time.time() + self.config.flush_interval + self.config.flush_jitter:
+            if not next_sweep - longest <= time.time() < next_sweep:  # it is time, or the clock was set back
                 outcome = self._guarded_sweep()
                 if outcome is None or outcome.held_up:
                     next_sweep = time.time() + self._pause
@@ -139,7 +140,7 @@ class Daemon:
     def _sync_segments(self) -> None:
         for segment in self.spool.list_segments():
             try:
-                fd = os.open(segment.path, os.O_RDONLY | os.O_CLOEXEC)
+                fd = os.open(segment.path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
             except FileNotFoundError:
                 continue
             try:

@@ -8,50 +8,18 @@ one comes to its end. Then clean sweeps follow, and the store is held against th
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Engine
 
 from swiftstats.errors import DatabaseAway, DatabaseBusy
 from swiftstats.fields import UNKNOWN
 from swiftstats.flush import shipping
-from swiftstats.flush.shipping import engines
-from swiftstats.journal import period_file, snapshot
-from swiftstats.journal.control import Control
-from swiftstats.journal.snapshot import Snapshot
-from tests.support.hosts import Host, Killed, before_and_after, complete_through, dump, hours, losses, restore
+from tests.support.dying import Killed, dying_at
+from tests.support.hosts import Host, complete_through, dump, hours, losses, restore
 from tests.support.spools import HOUR, T
-
-STEPS = [(os, "rename"), (os, "unlink"), (os, "fsync"), (Control, "set"), (Control, "raise_to"), (Control, "sync"),
-         (snapshot, "seal"), (Snapshot, "save"), (period_file, "write")]
-
-
-@contextmanager
-def dying_at(number: int, monkeypatch: pytest.MonkeyPatch, error: Callable[[], BaseException] = Killed) -> Iterator[list[int]]:
-    """Raise at the `number`-th place; the list holds how many places were passed."""
-    passed = [0]
-
-    def step() -> None:
-        passed[0] += 1
-        if passed[0] == number:
-            raise error()
-
-    write = engines.write
-
-    @contextmanager
-    def transaction(engine: Engine) -> Iterator[Connection]:
-        step()
-        with write(engine) as connection:
-            yield connection
-            step()
-        step()
-
-    with monkeypatch.context() as patch, before_and_after(monkeypatch, STEPS, step):
-        patch.setattr(engines, "write", transaction)
-        yield passed
 
 
 def stride_of(engine: Engine, stride: int) -> int:
@@ -108,7 +76,7 @@ def test_killed_at_every_step(engine: Engine, tmp_path: Path, monkeypatch: pytes
         host = Host(engine, tmp_path / str(number), server=f"proxy-{number}")
         scenario(host, monkeypatch)
         try:
-            with dying_at(number, monkeypatch) as passed:
+            with dying_at(number) as passed:
                 host.sweep()
         except Killed:
             check(host)
@@ -125,11 +93,10 @@ def test_killed_at_every_step(engine: Engine, tmp_path: Path, monkeypatch: pytes
 def test_database_away_at_every_step(engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A database that goes away at any moment, for several sweeps, and during COMMIT, changes nothing in the end."""
     number, stride = 1, stride_of(engine, 2)
-    monkeypatch.setitem(globals(), "STEPS", [])
     while True:
         host = Host(engine, tmp_path / str(number), server=f"proxy-{number}")
         flushed(host, monkeypatch)
-        with dying_at(number, monkeypatch, lambda: DatabaseAway("away")) as passed:
+        with dying_at(number, lambda: DatabaseAway("away"), ()) as passed:
             for _ in range(2):
                 try:
                     host.sweep()
@@ -155,7 +122,7 @@ def test_damage_is_recorded_wherever_it_dies(engine: Engine, tmp_path: Path, mon
             host.worker = host.new_worker()
             plain(host, monkeypatch) if not running else host.count("AUTH_a")
             try:
-                with dying_at(number, monkeypatch) as passed:
+                with dying_at(number) as passed:
                     host.sweep()
             except Killed:
                 pass
@@ -184,7 +151,7 @@ def test_loss_of_a_replay_is_recorded_wherever_it_dies(engine: Engine, tmp_path:
         host.sweep()
         restore(engine, backup)
         try:
-            with dying_at(number, monkeypatch) as passed:
+            with dying_at(number) as passed:
                 host.sweep()
         except Killed:
             host.sweep()
@@ -207,8 +174,7 @@ def test_retried_after_a_deadlock(engine: Engine, tmp_path: Path, monkeypatch: p
         turns[0] += 1
         return DatabaseBusy("deadlock")
 
-    monkeypatch.setitem(globals(), "STEPS", [])
-    with dying_at(2, monkeypatch, busy):
+    with dying_at(2, busy, ()):
         assert host.sweep().periods == [T]
     assert turns == [1]
     check(host)

@@ -1,18 +1,16 @@
-"""A host under test: workers that count, a flusher that sweeps, clocks of the test's own, and a ledger to hold the store against."""
+"""A host under test: workers that count, a flusher that sweeps, clocks of the test's own, and a ledger of what was counted."""
 
 from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Engine, delete, insert, select
 
 from swiftstats.config import Config
-from swiftstats.fields import STORED_MAX, UNKNOWN
+from swiftstats.fields import STORED_MAX
 from swiftstats.flush.host import Outcome
 from swiftstats.flush.sweep import sweep
 from swiftstats.journal import identity as identities
@@ -22,7 +20,7 @@ from swiftstats.journal.spool import SegmentFile, Spool
 from swiftstats.store import schema, usage, writers
 from swiftstats.store.engine import read, write
 from swiftstats.store.losses import Loss
-from tests.support.spools import GET, HOUR, ONE, Clock, T, counters
+from tests.support.spools import GET, Clock, T, counters
 
 BEGIN, END = 0, STORED_MAX
 
@@ -154,29 +152,3 @@ def restore(engine: Engine, backup: dict[str, list[dict[str, Any]]]) -> None:
             connection.execute(delete(table))
             if backup[name]:
                 connection.execute(insert(table), backup[name])
-
-
-class Killed(BaseException):
-    """SIGKILL, as far as one process can play it: nothing catches it, and nothing after it runs."""
-
-
-@contextmanager
-def before_and_after(monkeypatch: Any, targets: list[tuple[Any, str]], step: Callable[[], None]) -> Iterator[None]:
-    """Call `step` before and after every call of the functions named (object, attribute)."""
-
-    def wrapped(function: Callable[..., Any]) -> Callable[..., Any]:
-        def call(*args: Any, **kwargs: Any) -> Any:
-            step()
-            result = function(*args, **kwargs)
-            step()
-            return result
-
-        return call
-
-    with monkeypatch.context() as patch:
-        for owner, name in targets:
-            patch.setattr(owner, name, wrapped(getattr(owner, name)))
-        yield
-
-
-__all__ = ["HOUR", "ONE", "T", "UNKNOWN"]
