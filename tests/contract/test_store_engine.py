@@ -107,7 +107,7 @@ def test_schema_missing(bare: Engine) -> None:
         register(connection, "proxy-1", "a")
 
 
-@pytest.mark.parametrize("found, says", [("0000", "needs 0001.*run `swiftstats migrate`"), ("0002", "newer.*install the newer")])
+@pytest.mark.parametrize("found, says", [("0000", "needs .*run `swiftstats migrate`"), ("9999", "newer.*install the newer")])
 def test_schema_of_another_version(engine: Engine, found: str, says: str) -> None:
     """An older and a newer schema are refused, each with what helps."""
     assert engines.check_schema(engine) == schema.REVISION

@@ -114,11 +114,11 @@ def test_migrate_that_waits_too_long(mariadb: MariaDB, monkeypatch: pytest.Monke
 def test_migrate_command(config: str, capsys: pytest.CaptureFixture[str]) -> None:
     """The command says which revision there is, what it did, and that there was nothing to do."""
     assert main(["--config", config, "migrate", "--revision"]) == 1
-    assert "revision none; this version needs 0001" in capsys.readouterr().out
+    assert f"revision none; this version needs {schema.REVISION}" in capsys.readouterr().out
     assert main(["--config", config, "migrate"]) == 0
-    assert "schema created, revision 0001; reseller prefixes of the view: AUTH_, SERVICE_" in capsys.readouterr().out
+    assert f"schema created, revision {schema.REVISION}; reseller prefixes of the view: AUTH_, SERVICE_" in capsys.readouterr().out
     assert main(["--config", config, "migrate"]) == 0
-    assert capsys.readouterr().out.endswith("already at revision 0001\n")
+    assert capsys.readouterr().out.endswith(f"already at revision {schema.REVISION}\n")
     assert main(["--config", config, "migrate", "--revision"]) == 0
 
 
@@ -133,7 +133,7 @@ def test_migrate_script(config: str, bare: Engine, capsys: pytest.CaptureFixture
                 connection.exec_driver_sql(statement.replace("%", "%%") if bare.dialect.name == "mysql" else statement)
     assert engines.check_schema(bare) == schema.REVISION
     assert main(["--config", config, "migrate"]) == 0
-    assert "already at revision 0001; reseller prefixes" in capsys.readouterr().out
+    assert f"already at revision {schema.REVISION}; reseller prefixes" in capsys.readouterr().out
     with write(bare) as connection:
         register(connection, "proxy-1", "a")
 
