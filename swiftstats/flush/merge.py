@@ -7,6 +7,7 @@ import time
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 
+from swiftstats import periods
 from swiftstats.errors import SegmentError, SegmentVersionError
 from swiftstats.fields import CELL_COUNT, CELL_INDEX, REQUEST_CELLS, STORED_MAX, UNKNOWN
 from swiftstats.journal.period_file import Loss, PeriodRow
@@ -35,9 +36,13 @@ class Counted:
 
     @classmethod
     def of(cls, snapshot: Snapshot) -> Counted:
-        """Read every row; raise SegmentError for a damaged one."""
+        """Read every row; raise SegmentError for a damaged one, and for a segment of another period than its name says."""
+        if snapshot.start != period_of(os.path.basename(snapshot.path)):
+            raise SegmentError(snapshot.path, f"its header says that it is of {periods.iso(snapshot.start)}")
         counted = cls(snapshot.incarnation, snapshot.start, snapshot.end, snapshot.lost, snapshot=snapshot)
         for name, evidence, cells in snapshot.rows():
+            if any(counted.cells.get(name, ())):
+                raise SegmentError(snapshot.path, "it holds a row twice")
             counted.cells[name] = cells
             if evidence:
                 counted.proven.add(name)

@@ -14,6 +14,7 @@ from swiftstats.errors import SweepInProgress
 from swiftstats.flush import clock, closing, merge, registration, running, shipping
 from swiftstats.flush.archive import Archive
 from swiftstats.flush.host import Host, Outcome
+from swiftstats.journal import identity as identities
 from swiftstats.journal import period_file
 from swiftstats.journal.control import LAST_SWEEP, SHIPPED_THROUGH
 from swiftstats.journal.spool import Lock, Spool
@@ -35,7 +36,8 @@ def sweep(config: Config, engine: Engine, *, with_running: bool, wait: float = 0
     identity, control = spool.prepare(server=config.server, period_seconds=config.period_seconds, now=int(now()))
     try:
         with _sweep_lock(spool, wait):
-            # Names that are registered must outlive a power cut.
+            # Who is registered must outlive a power cut.
+            identities.sync(os.path.join(spool.path, "identity"))
             period_file.sync_directory(spool.path)
             host = Host(config, spool, engine, identity, control, Archive(spool, control), lambda: int(now()), boot_now)
             through = registration.register(host)

@@ -66,6 +66,15 @@ def mint(path: str, *, boot: str, server: str, period_seconds: int, now: int) ->
     return identity
 
 
+def sync(path: str) -> None:
+    """Force the file at `path` to disk; never in a worker."""
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
 def _document(path: str) -> dict | None:  # type: ignore[type-arg]
     """Return the file's content; None where there is no file, or one that says nothing (a torn write of a power cut)."""
     try:

@@ -91,6 +91,33 @@ def test_what_is_no_file(host: Host, engine: Engine, make: object) -> None:
     assert hours(engine, "AUTH_a") == {T: 5} and len(aside(host)) == 1
 
 
+def test_another_periods_segment(host: Host, engine: Engine) -> None:
+    """A segment under the name of another period than its header's is damaged: it is counted in neither."""
+    host.count("AUTH_a", 5)
+    host.worker.close()
+    [segment] = host.segments()
+    os.rename(segment.path, segment.path.replace(str(T), str(T + HOUR)))
+    host.sweep()
+    host.later(2)
+    host.sweep()
+    assert everything(engine) == {}
+    [loss] = losses(engine)
+    assert loss.kind == "damaged" and "2012-10-22T08:00:00Z" in loss.detail
+
+
+def test_row_twice(host: Host, engine: Engine) -> None:
+    """A block of rows that stands in a segment twice (a misdirected write) is damage: it is not counted at all."""
+    host.count("AUTH_a", 5)
+    with open(host.segments()[0].path, "r+b") as file:
+        file.seek(layout.HEADER_BYTES)
+        rows = file.read(layout.WORD * (layout.row_words(b"(unknown)") + layout.row_words(b"AUTH_a")))
+        file.write(rows)
+    host.close()
+    assert everything(engine) == {}
+    [loss] = losses(engine)
+    assert loss.kind == "damaged" and "twice" in loss.detail
+
+
 def test_counters_that_fell(host: Host, engine: Engine) -> None:
     """A segment with less than was once shipped of it is damaged: it must not hide the growth of others."""
     other = host.new_worker()

@@ -163,6 +163,22 @@ def test_loss_of_a_replay_is_recorded_wherever_it_dies(engine: Engine, tmp_path:
         number += stride
 
 
+def test_who_we_are_outlives_a_power_cut(engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The identity, content and name, is on disk before the database hears of it: else its successor could not end it."""
+    host = Host(engine, tmp_path / "spool")
+    synced: list[str] = []
+    fsync = os.fsync
+
+    def noted(fd: int) -> None:
+        synced.append(os.readlink(f"/proc/self/fd/{fd}"))
+        fsync(fd)
+
+    monkeypatch.setattr(os, "fsync", noted)
+    with pytest.raises(Killed), dying_at(1, steps=()):
+        host.sweep()
+    assert {str(host.path / "identity"), str(host.path)} <= set(synced)
+
+
 def test_retried_after_a_deadlock(engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A transaction that lost a deadlock is tried again at once, and the sweep goes on."""
     monkeypatch.setattr(shipping, "PAUSE_SECONDS", 0)
