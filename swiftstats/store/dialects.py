@@ -19,6 +19,7 @@ from swiftstats.errors import DatabaseAway, DatabaseBusy, SchemaError, StoreErro
 CONNECT_TIMEOUT, LOCK_TIMEOUT, STATEMENT_TIMEOUT = 10, 20, 120
 #: Rows of one multi-row INSERT, at most 400 kB: below the least `max_allowed_packet` in use (1 MiB, in old installations).
 STATEMENT_ROWS = 1000
+STATEMENT_CHARACTERS = 400_000
 
 
 class Dialect(ABC):
@@ -48,6 +49,15 @@ class Dialect(ABC):
     def maximum(self, connection: Connection, table: Table, key: Sequence[str], greatest: Sequence[str],
                 rows: Sequence[Sequence[Any]]) -> None:
         """Insert rows (every column but a self-numbering id); where `key` is there, the `greatest` columns keep the greater."""
+
+    @abstractmethod
+    def latest(self, connection: Connection, table: Table, key: Sequence[str], order: Sequence[str],
+               rows: Sequence[Sequence[Any]]) -> None:
+        """Insert rows (integers and bytes); where `key` is there, the whole row is replaced.
+
+        With `order`, columns by which rows are compared as tuples, only a greater row replaces one. They are all that the key
+        is not, or what they leave out follows from them.
+        """
 
     @abstractmethod
     def exact_sum(self, column: ColumnElement[int]) -> tuple[ColumnElement[Any], ColumnElement[Any]]:
@@ -98,6 +108,18 @@ class SQLite(Dialect):
         action = f"DO UPDATE SET {keep}" if keep else "DO NOTHING"
         statement = (f"INSERT INTO {table.name} ({names}) VALUES ({', '.join('?' * len(columns))})"
                      f" ON CONFLICT ({keys}) {action}")
+        connection.exec_driver_sql(statement, [tuple(row) for row in rows])
+
+    def latest(self, connection: Connection, table: Table, key: Sequence[str], order: Sequence[str],
+               rows: Sequence[Sequence[Any]]) -> None:
+        columns = _inserted(table)
+        replaced = ", ".join(f'"{name}" = excluded."{name}"' for name in columns if name not in key)
+        greater = ""
+        if order:
+            old, new = (", ".join(f'{whose}."{name}"' for name in order) for whose in (table.name, "excluded"))
+            greater = f" WHERE ({new}) > ({old})"
+        statement = (f"INSERT INTO {table.name} ({', '.join(_quoted(columns))}) VALUES ({', '.join('?' * len(columns))})"
+                     f" ON CONFLICT ({', '.join(_quoted(key))}) DO UPDATE SET {replaced}{greater}")
         connection.exec_driver_sql(statement, [tuple(row) for row in rows])
 
     def exact_sum(self, column: ColumnElement[int]) -> tuple[ColumnElement[Any], ColumnElement[Any]]:
@@ -183,6 +205,21 @@ class MySQL(Dialect):
             values = ",".join([template % tuple(row) for row in rows[start:start + STATEMENT_ROWS]])
             connection.exec_driver_sql(head + values + tail)
 
+    def latest(self, connection: Connection, table: Table, key: Sequence[str], order: Sequence[str],
+               rows: Sequence[Sequence[Any]]) -> None:
+        columns = _inserted(table)
+        replaced = [name for name in columns if name not in key]
+        # Assignments are made from left to right, and see those made before: what weighs least in the comparison goes first,
+        # so that the comparison comes out the same until the last of them.
+        replaced.sort(key=lambda name: -order.index(name) if name in order else -len(order))
+        new, old = ", ".join(f"VALUES(`{name}`)" for name in order), ", ".join(f"`{name}`" for name in order)
+        value = f"IF(({new}) > ({old}), VALUES(`%s`), `%s`)" if order else "VALUES(`%s`)"
+        head = f"INSERT INTO {table.name} ({', '.join(f'`{name}`' for name in columns)}) VALUES "
+        tail = " ON DUPLICATE KEY UPDATE " + ", ".join(
+            f"`{name}` = " + value.replace("%s", name) for name in replaced)
+        for values in _literals(rows):
+            connection.exec_driver_sql(head + values + tail)
+
     def exact_sum(self, column: ColumnElement[int]) -> tuple[ColumnElement[Any], ColumnElement[Any]]:
         return text("0"), func.sum(column)  # type: ignore[return-value]
 
@@ -206,6 +243,26 @@ def _unless_given(url: URL, arguments: Mapping[str, Any]) -> dict[str, Any]:
 def _inserted(table: Table) -> list[str]:
     """Return the columns that a row gives: all but an id that numbers itself."""
     return [column.name for column in table.columns if column is not table.autoincrement_column]
+
+
+def _quoted(names: Sequence[str]) -> list[str]:
+    return [f'"{name}"' for name in names]
+
+
+def _literals(rows: Sequence[Sequence[Any]]) -> Iterator[str]:
+    """Yield the VALUES of statements of bounded size for rows of integers and bytes."""
+    # PERF: as in `maximum`; bytes are written as hexadecimal literals, which know no escaping and no character set.
+    waiting: list[str] = []
+    size = 0
+    for row in rows:
+        written = "(" + ",".join([f"X'{value.hex()}'" if isinstance(value, bytes) else str(int(value)) for value in row]) + ")"
+        if waiting and (size + len(written) > STATEMENT_CHARACTERS or len(waiting) == STATEMENT_ROWS):
+            yield ",".join(waiting)
+            waiting, size = [], 0
+        waiting.append(written)
+        size += len(written)
+    if waiting:
+        yield ",".join(waiting)
 
 
 #: SQLAlchemy's name of a dialect: ours.

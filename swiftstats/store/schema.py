@@ -15,7 +15,7 @@ from sqlalchemy.dialects import mysql
 from swiftstats.fields import CELLS, NAME_BYTES
 
 #: The revision that this code reads and writes. Revisions are four digits, so that older and newer can be told apart.
-REVISION = "0001"
+REVISION = "0002"
 
 metadata = MetaData()
 
@@ -42,6 +42,23 @@ def _changes() -> Column[int]:
 def _cells() -> list[Column[int]]:
     """One column per cell, in the order of `fields.CELLS`: 0 to 2^63-1."""
     return [Column(name, BigInteger(), nullable=False) for name in CELLS]
+
+
+def _account_period() -> list[Column[int]]:
+    """The key of what is known of an account in a period; the day leads, as in `io_hours`."""
+    return [Column(name, kind, primary_key=True, autoincrement=False)
+            for name, kind in (("day", Integer()), ("account_id", BigInteger()), ("period", BigInteger()))]
+
+
+def _level() -> list[Column[Any]]:
+    """What a replica says of an account's space; see `space_reports`."""
+    return [
+        Column("position", Integer(), nullable=False),
+        _moment("read_at"),
+        Column("status", Integer(), nullable=False),
+        *(Column(name, BigInteger(), nullable=False) for name in ("containers", "objects", "bytes", "listed")),
+        Column("policies", LargeBinary(), nullable=False),
+    ]
 
 
 #: The one row of the site, id 1. Whoever could complete a period writes it first.
@@ -140,9 +157,90 @@ corrections = Table(
     **_MYSQL,
 )
 
-#: Reseller prefixes as configured when `migrate` ran: what the view swift_statistics takes off an account's name.
+#: Reseller prefixes as configured when `migrate` ran: what the views take off an account's name.
 reseller_prefixes = Table(
     "reseller_prefixes", metadata,
     Column("prefix", _binary(NAME_BYTES), primary_key=True),
+    **_MYSQL,
+)
+
+#: The dictionary of who reports an account's space: `SERVER/DEVICE` of a replica, or `proxy`.
+space_replicas = Table(
+    "space_replicas", metadata,
+    Column("id", _ID, primary_key=True),
+    Column("name", _binary(255), nullable=False, unique=True),
+    **_MYSQL,
+)
+
+#: What one replica said of one account in one period, the last time that it was read in it. `position`: in the ring, handoffs
+#: after primaries. `status`: 0 active, 1 deleted, 2 missing (the last two occupy nothing). `listed`: how many containers were
+#: listed by name, -1: none were asked for. `policies`: JSON, {"name": [containers or null, objects, bytes]}.
+space_reports = Table(
+    "space_reports", metadata,
+    *_account_period(),
+    Column("replica_id", BigInteger(), primary_key=True, autoincrement=False),
+    *_level(),
+    sqlite_with_rowid=False,
+    **_MYSQL,
+)
+
+#: What stands for an account in a period: the report that was chosen from all of them.
+space_readings = Table(
+    "space_readings", metadata,
+    *_account_period(),
+    Column("replica_id", BigInteger(), nullable=False),
+    *_level(),
+    sqlite_with_rowid=False,
+    **_MYSQL,
+)
+
+#: Containers by name. Those stand whose `read_at` is that of the account's reading: the others are of an earlier listing.
+space_containers = Table(
+    "space_containers", metadata,
+    *_account_period(),
+    Column("container", _binary(NAME_BYTES), primary_key=True),
+    _moment("read_at"),
+    Column("objects", BigInteger(), nullable=False),
+    Column("bytes", BigInteger(), nullable=False),
+    sqlite_with_rowid=False,
+    **_MYSQL,
+)
+
+#: Accounts that a crawler ever saw. `status` is that of the reading of `status_period`, the last that there is. Whoever
+#: chooses a reading writes this row first.
+space_accounts = Table(
+    "space_accounts", metadata,
+    Column("account_id", BigInteger(), primary_key=True, autoincrement=False),
+    _moment("first_period"),
+    Column("status", Integer(), nullable=False),
+    _moment("status_period"),
+    _changes(),
+    **_MYSQL,
+)
+
+#: Runs of crawlers. `complete`: it came to the end of its walk. The period leads the key: the last runs are one seek.
+space_runs = Table(
+    "space_runs", metadata,
+    Column("period", BigInteger(), primary_key=True, autoincrement=False),
+    Column("server", _binary(255), primary_key=True),
+    Column("method", String(16).with_variant(mysql.VARCHAR(16, charset="ascii", collation="ascii_bin"), "mysql"),
+           primary_key=True),
+    Column("started_at", BigInteger(), primary_key=True, autoincrement=False),
+    _moment("ended_at", nullable=True),
+    Column("seen", BigInteger(), nullable=False),
+    Column("read", BigInteger(), nullable=False),
+    Column("failed", BigInteger(), nullable=False),
+    Column("complete", Integer(), nullable=False),
+    **_MYSQL,
+)
+
+#: Of each period with a run: how many accounts there were to read, how many were read, and whether that is all.
+space_periods = Table(
+    "space_periods", metadata,
+    Column("period", BigInteger(), primary_key=True, autoincrement=False),
+    Column("period_seconds", Integer(), nullable=False),
+    Column("known", BigInteger(), nullable=False),
+    Column("read", BigInteger(), nullable=False),
+    Column("complete", Integer(), nullable=False),
     **_MYSQL,
 )

@@ -1,4 +1,4 @@
-"""Merge rows by maximum, and give names their ids: the two writes that any number of repetitions leave the same."""
+"""Merge rows by maximum, or the later ones, and give names their ids: any number of repetitions leaves the same."""
 
 from __future__ import annotations
 
@@ -21,6 +21,16 @@ def maximum(connection: Connection, table: Table, rows: Sequence[Sequence[Any]],
     """
     if rows:
         dialects.of(connection).maximum(connection, table, _key(table), greatest, rows)
+
+
+def latest(connection: Connection, table: Table, rows: Sequence[Sequence[Any]], order: Sequence[str] = ()) -> None:
+    """Insert rows as `maximum` does; where a row's key is there, the new row replaces it as a whole.
+
+    With `order`, it does where the tuple of these columns is greater: then any order of arrival leaves the same. Columns
+    are integers or bytes.
+    """
+    if rows:
+        dialects.of(connection).latest(connection, table, _key(table), order, rows)
 
 
 def account_ids(connection: Connection, names: Collection[bytes]) -> dict[bytes, int]:

@@ -16,6 +16,7 @@ from swiftstats.api.auth.tokens import TokensFile
 from swiftstats.errors import ConfigError, DatabaseAway, DatabaseBusy, SchemaError
 from swiftstats.query import io
 from swiftstats.store import engine as engines
+from swiftstats.store import schema
 from tests.support.service import HOUR, RANGE, Client, T, close, count, fresh, make, sqlite
 
 FORM = "application/x-www-form-urlencoded"
@@ -133,7 +134,7 @@ def test_without_a_token(url: str, tmp_path: Path) -> None:
     token = TokensFile(str(tmp_path / "tokens")).create("tenant", ["AUTH_7f6a"], now=T)
     client = Client(make(url, auth=("tokens",), tokens_file=str(tmp_path / "tokens")))
     assert client.get("/healthcheck").text == "OK"
-    assert json.loads(client.get("/version").body)["schema"] == "0001"
+    assert json.loads(client.get("/version").body)["schema"] == schema.REVISION
     for query in ("/io_sum", "/io_detail"):
         refused = client.get(query, RANGE)
         assert refused.status_int == 401 and refused.headers["WWW-Authenticate"]

@@ -1,0 +1,119 @@
+"""Space that accounts occupy: what replicas report, and the reading that stands of it, one per account and period.
+
+A reading is the figures that most replicas agree on, then those of the lowest position in the ring: three replicas and a
+handoff are one reading, and one that is stale or missing does no harm. A replica read again in the period replaces what it
+said before, by time of reading, and never adds. So any order, repetition and number of crawlers leaves the same.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from itertools import groupby
+from typing import Any, Iterator, Sequence
+
+from sqlalchemy import Connection, select, update
+
+from swiftstats import fields
+from swiftstats.periods import DAY
+from swiftstats.store import upsert
+from swiftstats.store.schema import accounts, space_accounts, space_containers, space_readings, space_replicas, space_reports
+from swiftstats.store.space_readings import Reading, containers, last_status, policies, readings
+from swiftstats.store.space_report import PolicyFigures, Report, UnfitReport
+from swiftstats.store.space_runs import Run, begin_run, complete_through, end_run, runs, waiting_for
+
+__all__ = ["PolicyFigures", "Reading", "Report", "Run", "UnfitReport", "add_reports", "begin_run", "complete_through",
+           "containers", "end_run", "known_accounts", "last_status", "policies", "readings", "runs", "waiting_for"]
+
+#: By which a replica's later word is told: the time of reading, then whatever is greater, so that there is always one.
+_LATER = ("read_at", "status", "bytes", "objects", "containers", "position", "listed", "policies")
+
+
+def add_reports(connection: Connection, *, period: int, reports: Sequence[Report], now: int) -> None:
+    """Record what replicas said, under the period in which they were read, and choose the readings that stand now.
+
+    Reports of an account and replica more than once are as good as one after the other. At most some thousands at a time.
+    """
+    if not reports:
+        return
+    day = period // DAY
+    ids = upsert.add_accounts(connection, {report.account for report in reports}, now)
+    named = _replicas(connection, {report.replica.encode("utf-8", "surrogateescape") for report in reports})
+    touched = sorted(ids.values())
+    _hold(connection, touched, period)
+    rows = ((day, ids[report.account], period, named[report.replica.encode("utf-8", "surrogateescape")], *report.row())
+            for report in reports)
+    upsert.latest(connection, space_reports, sorted(rows), _LATER)
+    listed = ((day, ids[report.account], period, name, report.read_at, objects, size) for report in reports
+              if report.status == "active" for name, objects, size in report.containers_by_name or ())
+    upsert.latest(connection, space_containers, sorted(listed), ("read_at", "objects", "bytes"))
+    chosen = list(_choose(connection, day, period, touched))
+    upsert.latest(connection, space_readings, chosen)
+    _remember(connection, period, {row[1]: row[6] for row in chosen})
+
+
+def known_accounts(connection: Connection, after: bytes, limit: int) -> list[bytes]:
+    """Return at most `limit` names of accounts that the store knows, in order, those after `after`; b"" begins."""
+    query = select(accounts.c.name).where(accounts.c.name > after, accounts.c.name != fields.UNKNOWN.encode())
+    return [bytes(name) for name in connection.execute(query.order_by(accounts.c.name).limit(limit)).scalars()]
+
+
+def _replicas(connection: Connection, names: set[bytes]) -> dict[bytes, int]:
+    """Return the ids of replicas, having added those that are new."""
+    query = select(space_replicas.c.name, space_replicas.c.id).where(space_replicas.c.name.in_(sorted(names)))
+    found = {bytes(name): number for name, number in connection.execute(query)}
+    missing = sorted(names - found.keys())
+    if missing:
+        upsert.maximum(connection, space_replicas, [(name,) for name in missing], ())
+        found = {bytes(name): number for name, number in connection.execute(query)}
+    return found
+
+
+def _hold(connection: Connection, touched: Sequence[int], period: int) -> None:
+    """Let nobody else choose readings of these accounts before this transaction ends: holding is writing, as in `site`."""
+    upsert.maximum(connection, space_accounts, [(number, period, 0, period, 0) for number in touched], ())
+    for some in _some(touched):
+        connection.execute(update(space_accounts).where(space_accounts.c.account_id.in_(some))
+                           .values(changes=space_accounts.c.changes + 1))
+
+
+def _choose(connection: Connection, day: int, period: int, touched: Sequence[int]) -> Iterator[tuple[Any, ...]]:
+    """Yield the row of space_readings that stands for each account in a period, by all of its reports."""
+    for some in _some(touched):
+        query = (select(space_reports, space_replicas.c.name)
+                 .join(space_replicas, space_replicas.c.id == space_reports.c.replica_id)
+                 .where(space_reports.c.day == day, space_reports.c.period == period, space_reports.c.account_id.in_(some))
+                 .order_by(space_reports.c.account_id))
+        for _, said in groupby(connection.execute(query).all(), key=lambda row: row.account_id):
+            row = choose(list(said))
+            yield (*row[:-2], bytes(row.policies))
+
+
+def choose(said: Sequence[Any]) -> Any:
+    """Return the report that stands: of the figures that most agree on, that of the lowest position.
+
+    What is still equal then (a ring that was changed meanwhile, or both methods at once) is decided by the later reading, the
+    greater figures, and the name: by anything but the order of arrival.
+    """
+    agreed = Counter(map(_figures, said))
+    return min(said, key=lambda row: (-agreed[_figures(row)], row.position, -row.read_at, tuple(-each for each in _figures(row)),
+                                      bytes(row.name)))
+
+
+def _figures(row: Any) -> tuple[int, ...]:
+    return row.status, row.bytes, row.objects, row.containers
+
+
+def _remember(connection: Connection, period: int, statuses: dict[int, int]) -> None:
+    """Keep the first period that each account was seen in, and its status in the last. The caller holds the rows."""
+    rows = []
+    for some in _some(sorted(statuses)):
+        query = select(space_accounts).where(space_accounts.c.account_id.in_(some)).order_by(space_accounts.c.account_id)
+        for row in connection.execute(query):
+            last = (row.status, row.status_period) if row.status_period > period else (statuses[row.account_id], period)
+            rows.append((row.account_id, min(row.first_period, period), *last, row.changes))
+    upsert.latest(connection, space_accounts, rows)
+
+
+def _some(numbers: Sequence[int]) -> Iterator[Sequence[int]]:
+    for start in range(0, len(numbers), upsert.NAMES):
+        yield numbers[start:start + upsert.NAMES]
