@@ -34,6 +34,30 @@ class Config:
     batch_rows: int
     archive_hours: int
     archive_max_bytes: int
+    method: str
+    interval: float
+    concurrency: int
+    readers: int
+    retries: int
+    timeout: float
+    devices: str
+    swift_dir: str
+    mount_check: bool
+    proxy_url: str | None
+    accounts_from: str
+    accounts_file: str | None
+    containers: bool
+    max_containers: int
+    token_file: str | None
+    auth_url: str | None
+    auth_user: str | None
+    auth_key: str | None
+    os_auth_url: str | None
+    os_username: str | None
+    os_password: str | None
+    os_project_name: str | None
+    os_user_domain_name: str
+    os_project_domain_name: str
     bind_host: str
     bind_port: int
     threads: int
@@ -48,8 +72,9 @@ class Config:
         for option in options.OPTIONS:
             value = values.get(option.name)
             object.__setattr__(self, option.name, options.default_of(option) if value is None else value)
-        if self.flush_interval is None:
-            object.__setattr__(self, "flush_interval", float(self.period_seconds))
+        for name in options.OF_THE_PERIOD:
+            if getattr(self, name) is None:
+                object.__setattr__(self, name, float(self.period_seconds))
         object.__setattr__(self, "flush_jitter", min(self.flush_jitter, self.period_seconds / 10))
         object.__setattr__(self, "path", path)
 
@@ -108,8 +133,10 @@ def from_options(given: Mapping[str, str]) -> Config:
     if path is not None:
         base = load(path)
         values = {option.name: getattr(base, option.name) for option in options.OPTIONS}
-        if "period_seconds" in inline and base.flush_interval == base.period_seconds:
-            values.pop("flush_interval")
+        if "period_seconds" in inline:
+            for name in options.OF_THE_PERIOD:
+                if values[name] == base.period_seconds:
+                    values.pop(name)
     for name, value in inline.items():
         option = options.BY_NAME.get(name)
         if option is None:
@@ -122,7 +149,7 @@ def _read(option: options.Option, value: str, path: str | None, line: int | None
     try:
         return option.read(value.strip())
     except ValueError as error:
-        shown = "the value" if option.name == "database" else repr(value)
+        shown = "the value" if option.name in ("database", *options.SECRETS) else repr(value)
         raise ConfigError(f"{option.name}: {shown} will not do; expected {error}", path=path, line=line) from None
 
 

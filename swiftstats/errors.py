@@ -74,3 +74,18 @@ class SchemaError(StoreError):
 
 class UnknownServer(StoreError):
     """A server or writer that the store has never heard of."""
+
+
+class CrawlError(SwiftStatsError):
+    """What keeps a whole crawl from going on, such as credentials that are refused."""
+
+
+class Unread(CrawlError):
+    """One account that could not be read: unknown in this period, never zero; the others go on.
+
+    `subject` is its name, percent-encoded, or the path or line that stands for it; `lasting`: asking again would not help.
+    """
+
+    def __init__(self, subject: str, reason: str, *, lasting: bool = False) -> None:
+        self.subject, self.reason, self.lasting = subject, reason, lasting
+        super().__init__(f"{subject}: {reason}")

@@ -138,6 +138,45 @@ OPTIONS = (
            "How long the files of closed periods are kept, to replay them into a database that was restored."),
     Option("flusher", "archive_max_bytes", whole(0, 2**50), "1073741824", "bytes",
            "The most that the files of closed and shipped periods may take; the oldest go first."),
+    Option("space", "method", choice("databases", "proxy"), "databases", "",
+           "How the space of accounts is read: `databases`, the account databases on this account server's devices; "
+           "`proxy`, a HEAD on each account through a proxy."),
+    Option("space", "interval", seconds(1, 86400), None, "seconds",
+           "How often the daemon reads every account; the period, where it is not given."),
+    Option("space", "concurrency", whole(1, 1000), "8", "accounts", "For `proxy`: how many accounts are asked at once."),
+    Option("space", "readers", whole(1, 1000), "1", "databases",
+           "For `databases`: how many are read at once. More than 1 helps where disks are slower than the processor."),
+    Option("space", "retries", whole(0, 100), "3", "times",
+           "How often an account that could not be read is tried again, within the period."),
+    Option("space", "timeout", seconds(0.1, 3600), "30", "seconds", "How long one server's answer is waited for."),
+    Option("space", "devices", text, "/srv/node", "path", "For `databases`: where Swift's devices are mounted."),
+    Option("space", "swift_dir", text, "/etc/swift", "path",
+           "For `databases`: the directory of account.ring.gz and swift.conf."),
+    Option("space", "mount_check", boolean, "yes", "yes or no",
+           "For `databases`: leave out devices that are not mounted, as Swift does."),
+    Option("space", "proxy_url", text, None, "URL",
+           "For `proxy`: the proxy that is asked, such as http://127.0.0.1:8080; `/v1/ACCOUNT` is added."),
+    Option("space", "accounts_from", choice("store", "file"), "store", "",
+           "For `proxy`: which accounts are asked: `store`, those that the database knows; `file`, those of `accounts_file`."),
+    Option("space", "accounts_file", text, None, "path",
+           "For `accounts_from = file`: a file with an account's full name a line, percent-encoded."),
+    Option("space", "containers", boolean, "no", "yes or no",
+           "For `proxy`: read each account's list of containers too, and keep a row for each."),
+    Option("space", "max_containers", whole(0, 10**6), "10000", "containers",
+           "The most containers of an account that get a row; what lies beyond is one row without a name."),
+    Option("space", "token_file", text, None, "path",
+           "For `proxy`: a file that holds a token that may read every account; read again when the token is refused."),
+    Option("space", "auth_url", text, None, "URL",
+           "For `proxy`: where tokens are had (Swift's v1), such as http://127.0.0.1:8080/auth/v1.0."),
+    Option("space", "auth_user", text, None, "name", "The user at `auth_url`, a reseller admin."),
+    Option("space", "auth_key", text, None, "", "That user's key."),
+    Option("space", "os_auth_url", text, None, "URL",
+           "For `proxy`: Keystone's v3 URL. Needs `pip install 'swiftstats[keystone]'`."),
+    Option("space", "os_username", text, None, "name", "The user at Keystone, with Swift's reseller admin role."),
+    Option("space", "os_password", text, None, "", "That user's password."),
+    Option("space", "os_project_name", text, None, "name", "The project that the token is for."),
+    Option("space", "os_user_domain_name", text, "Default", "name", "The domain of the user."),
+    Option("space", "os_project_domain_name", text, "Default", "name", "The domain of the project."),
     Option("api", "bind_host", text, "127.0.0.1", "address", "The address that the service listens on."),
     Option("api", "bind_port", whole(0, 65535), "8070", "port", "The port that the service listens on; 0: a free one."),
     Option("api", "threads", whole(1, 1024), "8", "threads", "How many requests the service answers at once."),
@@ -155,7 +194,11 @@ OPTIONS = (
 )
 
 BY_NAME = {option.name: option for option in OPTIONS}
-SECTIONS = ("flusher", "api")
+SECTIONS = ("flusher", "space", "api")
+#: Seconds that are the period where nobody gives them.
+OF_THE_PERIOD = ("flush_interval", "interval")
+#: What nobody is shown, in messages or by `swiftstats check-config`.
+SECRETS = ("auth_key", "os_password")
 
 
 def default_of(option: Option) -> Any:

@@ -30,6 +30,8 @@ def shown(name: str, value: object) -> str:
     """Write a value as the file would have it, a database URL without its password."""
     if value is None:
         return ""
+    if name in options.SECRETS:
+        return "***"
     if name == "database":
         try:
             return make_url(str(value)).render_as_string(hide_password=True)

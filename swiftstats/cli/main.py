@@ -20,6 +20,7 @@ from swiftstats.errors import SwiftStatsError
 #: command: what it does, in a line
 COMMANDS = {
     "flush": "send this host's usage to the database",
+    "space": "measure the space that each account occupies",
     "api": "answer usage over HTTP",
     "usage": "show an account's usage",
     "status": "show spool, backlog, completeness and losses",

@@ -11,7 +11,7 @@ from tests.docs.documents import plain, read
 
 SAMPLE = "etc/swiftstats.conf-sample"
 #: What is said where the default is computed.
-COMPUTED = {"server": "the host name", "flush_interval": "period_seconds"}
+COMPUTED = {"server": "the host name", "flush_interval": "period_seconds", "interval": "period_seconds"}
 
 
 def sections(text: str) -> dict[str, str]:
@@ -58,7 +58,7 @@ def row(option: options.Option) -> str:
     """The line of docs/configuration.md for an option."""
     default = f"`{option.default}`"
     if option.default is None:
-        default = {"server": "the host name", "flush_interval": "`period_seconds`"}.get(option.name, "none")
+        default = {"server": "the host name", **dict.fromkeys(options.OF_THE_PERIOD, "`period_seconds`")}.get(option.name, "none")
     return f"| `{option.name}` | {default} | {option.unit or '–'} | {option.help} |"
 
 
