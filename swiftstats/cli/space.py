@@ -73,7 +73,16 @@ def method_of(settings: Config, engine: Engine) -> Method:
             devices=settings.devices, server=settings.server, ring=AccountRing(settings.swift_dir),
             policies=policy_names(settings.swift_dir), mount_check=settings.mount_check, timeout=settings.timeout,
         )
-    raise NotImplementedError
+    from swiftstats.collect.account_names import OfFile, OfStore
+    from swiftstats.collect.account_proxy import AccountProxy
+    from swiftstats.collect.credentials import tokens_of
+
+    from_file = settings.accounts_from == "file"
+    return AccountProxy(
+        url=settings.require("proxy_url"), tokens=tokens_of(settings), containers=settings.containers,
+        names=OfFile(settings.require("accounts_file")) if from_file else OfStore(engine, settings.reseller_prefix),
+        max_containers=settings.max_containers, timeout=settings.timeout,
+    )
 
 
 def summary(method: str, outcome: Outcome) -> str:
