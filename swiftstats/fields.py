@@ -82,6 +82,32 @@ FIELDS = (
           "Body bytes handed to the server in denied and failed requests."),
 )
 
+class Figure(NamedTuple):
+    """One figure of an answer about space."""
+
+    title: str  # as the 2012 API writes it
+    unit: str
+    help: str
+
+
+#: What `space_detail` shows of a period.
+SPACE_FIELDS = (
+    Figure("Container", "container", "Containers of the account."),
+    Figure("Object", "object", "Objects in them."),
+    Figure("Space", "B", "Bytes of these objects, as Swift accounts for them: without replicas."),
+)
+
+#: What `space_sum` shows of a range; null where nothing was measured, but the last two.
+SPACE_SUM_FIELDS = (
+    Figure("Byte_Hours", "B·h", "Bytes × seconds / 3600, added up over the measured periods, and rounded half up once."),
+    Figure("Space_Max", "B", "The greatest `Space` of a measured period."),
+    Figure("Space_Last", "B", "The `Space` of the last measured period."),
+    Figure("Space_Average", "B", "The average `Space` of the measured periods, rounded half up."),
+    Figure("Object_Max", "object", "The greatest `Object` of a measured period."),
+    Figure("Periods", "period", "Periods of the range."),
+    Figure("Periods_Measured", "period", "Those of them that were measured; the others are in no figure."),
+)
+
 _SOURCES = tuple((CELL_INDEX[f.plus], None if f.minus is None else CELL_INDEX[f.minus]) for f in FIELDS)
 
 

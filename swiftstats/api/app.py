@@ -1,4 +1,4 @@
-"""The statistics service: a WSGI application that answers `io_sum` and `io_detail` over HTTP.
+"""The statistics service: a WSGI application that answers what an account used and occupied over HTTP.
 
 PasteDeploy: `use = egg:swiftstats#api`, with `config = FILE` and/or options inline.
 """
@@ -9,9 +9,9 @@ import json
 import logging
 import time
 from http import HTTPStatus
-from typing import Any, Callable, Iterable, Iterator, Mapping
+from typing import Any, Callable, Iterable, Iterator, Mapping, Sequence
 
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 from webob import Response  # type: ignore[import-untyped]
 
 import swiftstats
@@ -21,8 +21,9 @@ from swiftstats.api.auth import rules
 from swiftstats.api.params import Given, environ_name, read_form
 from swiftstats.config import Config
 from swiftstats.errors import DatabaseAway, StoreError
-from swiftstats.query import io
+from swiftstats.query import answer, io, space
 from swiftstats.query.freshness import Header
+from swiftstats.query.question import Question
 from swiftstats.represent.negotiate import DEFAULT, Format
 from swiftstats.store import engine as store
 
@@ -103,33 +104,61 @@ class Application:
         return routes.QUERIES[name]
 
     def _io_sum(self, environ: Mapping[str, Any], given: Given) -> Response:
+        return self._total(environ, given, lambda connection, question, now: io.total(connection, question))
+
+    def _space_sum(self, environ: Mapping[str, Any], given: Given) -> Response:
+        return self._total(environ, given, lambda connection, question, now: space.total(connection, question, now=now))
+
+    def _io_detail(self, environ: Mapping[str, Any], given: Given) -> Response:
+        return self._detail(environ, given, lambda connection, question, now: io.detail(connection, question, now=now))
+
+    def _space_detail(self, environ: Mapping[str, Any], given: Given) -> Response:
+        def found(connection: Connection, question: Question, now: float) -> answer.Detail | answer.Breakdown:
+            by = given.values.get("by")
+            if by is None:
+                return space.detail(connection, question, now=now)
+            return space.breakdown(connection, question, by=by, now=now)
+
+        return self._detail(environ, given, found, by=space.PARTS)
+
+    def _total(self, environ: Mapping[str, Any], given: Given,
+               ask: Callable[[Connection, Question, float], answer.Sum]) -> Response:
         question = given.question(self._config, detail=False)
         self._rules.check(environ, question.account, question.asked)
         self.check_schema()
         with store.read(self._engine) as connection:
-            answer = io.total(connection, question)
-        return self._response(given.format, answer.header, body=given.format.total(answer))
+            found = ask(connection, question, self._now(connection))
+        return self._response(given.format, found.header, body=given.format.total(found))
 
-    def _io_detail(self, environ: Mapping[str, Any], given: Given) -> Response:
-        question = given.question(self._config, detail=True)
+    def _detail(self, environ: Mapping[str, Any], given: Given,
+                ask: Callable[[Connection, Question, float], answer.Detail | answer.Breakdown], *,
+                by: Sequence[str] = ()) -> Response:
+        question = given.question(self._config, detail=True, by=by)
         self._rules.check(environ, question.account, question.asked)
         self.check_schema()
 
-        def answer() -> Iterator[Any]:
+        def pieces() -> Iterator[Any]:
             """Yield the header, then the answer's chunks, all inside one snapshot."""
             with store.read(self._engine) as connection:
-                now = store.clock(connection)
-                found = io.detail(connection, question, now=self._clock() if now is None else now)
+                found = ask(connection, question, self._now(connection))
                 yield found.header
-                yield from given.format.detail(found)
+                if isinstance(found, answer.Breakdown):
+                    yield from given.format.breakdown(found)
+                else:
+                    yield from given.format.detail(found)
 
-        chunks = answer()
+        chunks = pieces()
         header = next(chunks)
         body = Body(chunks)
         if environ["REQUEST_METHOD"] == "HEAD":
             # Read to the end for the length: without one, waitress frames the body that a HEAD does not have.
             return self._response(given.format, header, content_length=sum(map(len, body)))
         return self._response(given.format, header, app_iter=body)
+
+    def _now(self, connection: Connection) -> float:
+        """Return the database's time; ours where it has no clock of its own."""
+        now = store.clock(connection)
+        return self._clock() if now is None else now
 
     def _response(self, form: Format, header: Header, **body: Any) -> Response:
         response = Response(**body)

@@ -23,6 +23,7 @@ PARAMETERS = {
     "begin_time": "X-Begin-Time",
     "end_time": "X-End-Time",
     "format": "X-Format",
+    "by": "X-By",
 }
 #: The most bytes of a form.
 FORM_BYTES = 65536
@@ -83,10 +84,17 @@ class Given:
             self.acceptable = False
         return negotiate.DEFAULT
 
-    def question(self, config: Config, *, detail: bool) -> Question:
-        """Return the question that is asked; raise NotAcceptable, or BadQuestion with all faults."""
+    def question(self, config: Config, *, detail: bool, by: Sequence[str] = ()) -> Question:
+        """Return the question that is asked; raise NotAcceptable, or BadQuestion with all faults.
+
+        `by`: what this query can be broken down by.
+        """
         if not self.acceptable:
             raise negotiate.NotAcceptable(self.accept or "")
+        asked = self.values.get("by")
+        if asked is not None and asked not in by:
+            expected = f"one of {', '.join(by)}" if by else "none: only space_detail is told by policy or container"
+            self.faults.append(fault("by", asked, expected))
         return ask(self.values, prefixes=config.reseller_prefix, period_seconds=config.period_seconds,
                    max_periods=config.max_periods if detail else None, faults=self.faults)
 

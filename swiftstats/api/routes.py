@@ -25,6 +25,8 @@ ROUTES = (
     Route("/", "root", QUERY, help="With X-Query-Method as that query's own path; without it, this list."),
     Route("/io_sum", "io_sum", QUERY, "io_sum", help="Requests and bytes of an account, summed over a range."),
     Route("/io_detail", "io_detail", QUERY, "io_detail", help="Requests and bytes of an account, period by period."),
+    Route("/space_sum", "space_sum", QUERY, "space_sum", help="Space of an account over a range: byte-hours, maximum, average."),
+    Route("/space_detail", "space_detail", QUERY, "space_detail", help="Space of an account, period by period."),
     Route("/healthcheck", "healthcheck", help="OK, without a token, as Swift's own."),
     Route("/version", "version", help="Version of the service, and revision of the database's schema."),
 )

@@ -1,4 +1,4 @@
-"""`swiftstats status`: this host's spool, every server's completeness and backlog, and what was lost lately."""
+"""`swiftstats status`: this host's spool, every server's completeness and backlog, runs of crawlers, and what was lost lately."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import sys
 from dataclasses import dataclass
 from typing import Any
 
+from sqlalchemy import Connection
+
 from swiftstats import config as configuration
 from swiftstats import periods
 from swiftstats.cli.server import moment, now_of, state
@@ -16,17 +18,31 @@ from swiftstats.errors import StoreError
 from swiftstats.journal.spool import Spool
 from swiftstats.represent import as_table
 from swiftstats.store import engine as store
-from swiftstats.store import usage, writers
+from swiftstats.store import space, usage, writers
 from swiftstats.store.losses import Loss
+from swiftstats.store.space import Coverage, Run
 from swiftstats.store.writers import Freshness, ServerStatus
 
 DESCRIPTION = (
-    "Show this host's spool, and from the database how far the site is complete, what each server has closed and sent, and the "
-    "losses of the last days. Status 1 where the database cannot be asked."
+    "Show this host's spool, and from the database how far the site is complete, what each server has closed and sent, the last "
+    "run of each crawler, and the losses of the last days. Status 1 where the database cannot be asked."
 )
 
 #: Of a spool's description: what is a moment.
 _MOMENTS = ("oldest_period", "closed_through", "shipped_through", "last_sweep")
+
+
+#: Runs that are looked at for the last one of each crawler.
+RUNS = 1000
+
+
+@dataclass(frozen=True)
+class Space:
+    """What the database knows of crawlers: up to when they read all, what they read lately, and the last run of each."""
+
+    complete_through: int | None
+    coverage: Coverage | None
+    runs: tuple[Run, ...]
 
 
 @dataclass(frozen=True)
@@ -37,6 +53,7 @@ class Site:
     freshness: Freshness
     servers: tuple[ServerStatus, ...]
     losses: tuple[Loss, ...]
+    space: Space
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -83,7 +100,23 @@ def site_of(config: Config, *, days: int) -> Site:
             freshness=writers.complete_through(connection),
             servers=tuple(writers.servers(connection)),
             losses=tuple(usage.losses_between(connection, now - days * periods.DAY, periods.LAST)),
+            space=space_of(connection),
         )
+
+
+def space_of(connection: Connection) -> Space:
+    """Read what the database knows of crawlers; runs by server and method."""
+    last: dict[tuple[str, str], Run] = {}
+    for each in space.runs(connection, RUNS):
+        last.setdefault((each.server, each.method), each)
+    lately = space.coverage(connection, 1)
+    return Space(space.complete_through(connection), lately[0] if lately else None,
+                 tuple(last[crawler] for crawler in sorted(last)))
+
+
+def outcome(run: Run) -> str:
+    """Say in a word how a run ended."""
+    return "not ended" if run.ended_at is None else "complete" if run.complete else "incomplete"
 
 
 def _shown(spool: dict[str, Any], *, iso: bool) -> dict[str, Any]:
@@ -115,6 +148,24 @@ def _json(site: Site | None) -> dict[str, Any]:
             }
             for loss in site.losses
         ],
+        "space": _space_json(site.space),
+    }
+
+
+def _space_json(found: Space) -> dict[str, Any]:
+    lately = found.coverage
+    return {
+        "complete_through": _iso(found.complete_through),
+        "last_period": None if lately is None else {
+            "period": periods.iso(lately.period), "accounts": lately.known, "read": lately.read, "complete": lately.complete},
+        "runs": [
+            {
+                "server": run.server, "method": run.method, "period": periods.iso(run.period),
+                "started_at": periods.iso(run.started_at), "ended_at": _iso(run.ended_at), "outcome": outcome(run),
+                "seen": run.seen, "read": run.read, "failed": run.failed,
+            }
+            for run in found.runs
+        ],
     }
 
 
@@ -135,6 +186,7 @@ def _table(spool: dict[str, Any], site: Site | None, days: int, *, aligned: bool
         parts.append(as_table.rows(titles, [
             (server.name, _state(server), moment(server.closed_through), moment(server.last_flush), server.backlog_periods,
              server.spool_bytes) for server in site.servers], aligned=aligned))
+        parts += _space(site.space, aligned=aligned)
         parts.append(_losses(site, days, aligned=aligned))
     return "\n".join(parts)
 
@@ -151,6 +203,20 @@ def _site_pairs(site: Site) -> list[tuple[str, object]]:
         least = min(closed.values())
         found.append(("Waiting for", ", ".join(site.freshness.waiting_for(least + 1))))
     return found
+
+
+def _space(found: Space, *, aligned: bool) -> list[str]:
+    if not found.runs:
+        return ["No crawler has measured space yet.\n"]
+    pairs: list[tuple[str, object]] = [
+        ("Space, complete through", moment(found.complete_through) or "no period was read completely yet")]
+    if found.coverage is not None:
+        lately = found.coverage
+        pairs.append(("Space, last period", f"{moment(lately.period)}, {lately.read} of {lately.known} accounts read"))
+    titles = ("Crawler", "Method", "Started", "Seconds", "Outcome", "Seen", "Read", "Failed")
+    body = [(run.server, run.method, moment(run.started_at), None if run.ended_at is None else run.ended_at - run.started_at,
+             outcome(run), run.seen, run.read, run.failed) for run in found.runs]
+    return [as_table.pairs(pairs, aligned=aligned), as_table.rows(titles, body, aligned=aligned)]
 
 
 def _state(server: ServerStatus) -> str:

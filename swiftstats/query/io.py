@@ -5,37 +5,30 @@ The caller opens one read snapshot for an answer; the header is read first in it
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from itertools import groupby
 from typing import Iterable, Iterator
 
 from sqlalchemy import Connection
 
 from swiftstats import fields, periods
-from swiftstats.query import freshness
+from swiftstats.query import answer, freshness
 from swiftstats.query.question import Question
 from swiftstats.store import usage
 
+TITLES = tuple(field.title for field in fields.FIELDS)
 ZEROS = fields.values((0,) * fields.CELL_COUNT)
 
 
-@dataclass(frozen=True)
-class Sum:
-    """The whole range in one; `values` in the order of fields.FIELDS, exact integers of any size."""
+class Sum(answer.Sum):
+    """The whole range in one; `values` in the order of fields.FIELDS."""
 
-    header: freshness.Header
-    values: tuple[int, ...]
+    query, titles = "io_sum", TITLES
 
 
-@dataclass(frozen=True)
-class Detail:
-    """Every period of the range, in order: (start, values), or (start, None) where it has not begun or nothing was recorded.
+class Detail(answer.Detail):
+    """The range period by period; None where a period has not begun or nothing was recorded."""
 
-    `rows` streams: it is read once, inside the snapshot that it was made in, and may raise StoreError half-way.
-    """
-
-    header: freshness.Header
-    rows: Iterator[tuple[int, tuple[int, ...] | None]]
+    query, titles = "io_detail", TITLES
 
 
 def total(connection: Connection, question: Question) -> Sum:

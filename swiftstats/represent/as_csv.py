@@ -1,5 +1,7 @@
 """Answers and errors as CSV (RFC 4180): a header line, then a row per period, `Time` first, or one row for a sum.
 
+By name there is a row per period and name, `Time` and `Name` first.
+
 How final the answer is stands in HTTP headers, since there is no place for it in a table. A list in them is cut at
 HEADER_CHARACTERS, and `+N` last says how many more there are: a proxy refuses an answer whose headers are too long.
 """
@@ -8,12 +10,13 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from typing import Iterator, Sequence
 from urllib.parse import quote
 
-from swiftstats import fields, periods
+from swiftstats import periods
+from swiftstats.query.answer import Breakdown, Detail, Sum, Values
 from swiftstats.query.freshness import Header
-from swiftstats.query.io import Detail, Sum
 from swiftstats.query.question import Fault
 from swiftstats.represent.chunks import chunks
 
@@ -22,26 +25,45 @@ CONTENT_TYPE = "text/csv"
 HEADER_CHARACTERS = 800
 #: Ends an answer that failed half-way: a quote that is never closed, so that no reader of RFC 4180 takes it for whole.
 CUT = '"cut: the rest could not be read'
-
-_TITLES = ",".join(field.title for field in fields.FIELDS)
-_ROW = ",".join(["%d"] * len(fields.FIELDS))
-_NULL = "," * (len(fields.FIELDS) - 1)
+#: What makes a field quoted; a space at an end, since some readers strip it.
+_QUOTED = re.compile(r'[",\r\n]|^\s|\s$')
 
 
 def total(answer: Sum) -> bytes:
-    """Write `io_sum`."""
-    return f"{_TITLES}\r\n{_ROW % answer.values}\r\n".encode()
+    """Write a sum."""
+    return f"{','.join(answer.titles)}\r\n{_row(answer.values)}\r\n".encode()
 
 
 def detail(answer: Detail) -> Iterator[bytes]:
-    """Write `io_detail`, in chunks."""
+    """Write a detail, in chunks."""
     return chunks(_detail(answer), cut=CUT)
 
 
+def breakdown(answer: Breakdown) -> Iterator[bytes]:
+    """Write a detail by name, in chunks."""
+    return chunks(_breakdown(answer), cut=CUT)
+
+
 def _detail(answer: Detail) -> Iterator[str]:
-    yield f"Time,{_TITLES}\r\n"
+    row = ",".join(["%d"] * len(answer.titles))  # PERF: as in JSON
+    null = row.replace("%d", "")
+    yield f"Time,{','.join(answer.titles)}\r\n"
     for start, values in answer.rows:
-        yield f"{periods.format(start)},{_NULL if values is None else _ROW % values}\r\n"
+        yield f"{periods.format(start)},{null if values is None else row % values}\r\n"
+
+
+def _breakdown(answer: Breakdown) -> Iterator[str]:
+    yield f"Time,Name,{','.join(answer.titles)}\r\n"
+    for start, name, values in answer.flat():
+        yield f"{periods.format(start)},{_cell(name or '')},{_row(values)}\r\n"
+
+
+def _row(values: Values) -> str:
+    return ",".join(["" if value is None else str(value) for value in values])
+
+
+def _cell(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"' if _QUOTED.search(name) else name
 
 
 def error(code: int, title: str, faults: Sequence[Fault]) -> bytes:

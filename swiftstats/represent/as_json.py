@@ -6,20 +6,17 @@ ASCII only (everything else is escaped); numbers are integers of any size. Pytho
 
 from __future__ import annotations
 
+import functools
 import json
 from typing import Any, Iterator, Sequence
 
-from swiftstats import fields, periods
+from swiftstats import periods
+from swiftstats.query.answer import Breakdown, Detail, Sum, Values
 from swiftstats.query.freshness import Header
-from swiftstats.query.io import Detail, Sum
 from swiftstats.query.question import Fault
 from swiftstats.represent.chunks import chunks
 
 CONTENT_TYPE = "application/json"
-
-# PERF: rows are formatted from a template, one `%` each; json.dumps of a dictionary per period takes five times as long.
-_ROW = "{" + ", ".join(f"{json.dumps(field.title)}: %d" for field in fields.FIELDS) + "}"
-_NULL = _ROW.replace("%d", "null")
 
 
 def header_object(header: Header) -> dict[str, Any]:
@@ -41,22 +38,50 @@ def header_object(header: Header) -> dict[str, Any]:
 
 
 def total(answer: Sum) -> bytes:
-    """Write `io_sum`."""
-    return f"[{json.dumps(header_object(answer.header))}, {_ROW % answer.values}]\n".encode()
+    """Write a sum."""
+    return f"[{json.dumps(header_object(answer.header))}, {_object(answer.titles, answer.values)}]\n".encode()
 
 
 def detail(answer: Detail) -> Iterator[bytes]:
-    """Write `io_detail`, in chunks."""
+    """Write a detail, in chunks."""
     return chunks(_detail(answer))
+
+
+def breakdown(answer: Breakdown) -> Iterator[bytes]:
+    """Write a detail by name, in chunks: for each period an object of objects, or null."""
+    return chunks(_breakdown(answer))
 
 
 def _detail(answer: Detail) -> Iterator[str]:
     yield f"[{json.dumps(header_object(answer.header))}, {{"
-    separator = ""
+    separator, row = "", _row(answer.titles)
+    null = row.replace("%d", "null")
     for start, values in answer.rows:
-        yield f'{separator}"{periods.format(start)}": {_NULL if values is None else _ROW % values}'
+        yield f'{separator}"{periods.format(start)}": {null if values is None else row % values}'
         separator = ",\n"
     yield "}]\n"
+
+
+def _breakdown(answer: Breakdown) -> Iterator[str]:
+    yield f"[{json.dumps(header_object(answer.header))}, {{"
+    separator = ""
+    for start, parts in answer.rows:
+        yield f'{separator}"{periods.format(start)}": {"null" if parts is None else "{"}'
+        for number, (name, values) in enumerate(parts or ()):
+            yield f"{', ' if number else ''}{json.dumps(name)}: {_object(answer.titles, values)}"
+        yield "" if parts is None else "}"
+        separator = ",\n"
+    yield "}]\n"
+
+
+def _object(titles: tuple[str, ...], values: Values) -> str:
+    return json.dumps(dict(zip(titles, values))) if None in values else _row(titles) % values
+
+
+@functools.cache
+def _row(titles: tuple[str, ...]) -> str:
+    # PERF: rows are formatted from a template, one `%` each; json.dumps of a dictionary per period takes five times as long.
+    return "{" + ", ".join(f"{json.dumps(title)}: %d" for title in titles) + "}"
 
 
 def error(code: int, title: str, faults: Sequence[Fault]) -> bytes:

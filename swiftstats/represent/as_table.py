@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from typing import Iterable, Iterator, Sequence
 
-from swiftstats import fields, periods
+from swiftstats import periods
+from swiftstats.query.answer import Breakdown, Detail, Sum
 from swiftstats.query.freshness import Header
-from swiftstats.query.io import Detail, Sum
 
 # What would move the cursor, or break a line or a column.
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
@@ -74,15 +74,21 @@ def spans(starts: Sequence[int], period_seconds: int) -> list[str]:
 
 def total(answer: Sum, *, aligned: bool) -> str:
     """Write a sum: a field a line, after what stands above it."""
-    titles = [field.title for field in fields.FIELDS]
-    return pairs([*header_pairs(answer.header), *zip(titles, answer.values)], aligned=aligned)
+    return pairs([*header_pairs(answer.header), *zip(answer.titles, answer.values)], aligned=aligned)
 
 
-def detail_rows(answer: Detail) -> Iterator[tuple[object, ...]]:
-    """Yield a row per period; a null is an empty cell."""
+def detail(answer: Detail | Breakdown, *, aligned: bool) -> str:
+    """Write a detail: a row per period, or per period and name; a null is an empty cell."""
+    if isinstance(answer, Breakdown):
+        return rows(("Time", "Name", *answer.titles), _by_name(answer), aligned=aligned)
+    return rows(("Time", *answer.titles), _by_time(answer), aligned=aligned)
+
+
+def _by_time(answer: Detail) -> Iterator[tuple[object, ...]]:
     for start, values in answer.rows:
-        yield (periods.format(start), *([None] * len(fields.FIELDS) if values is None else values))
+        yield (periods.format(start), *([None] * len(answer.titles) if values is None else values))
 
 
-#: Titles of the columns of a detail.
-DETAIL_TITLES = ("Time", *(field.title for field in fields.FIELDS))
+def _by_name(answer: Breakdown) -> Iterator[tuple[object, ...]]:
+    for start, name, values in answer.flat():
+        yield (periods.format(start), name, *values)

@@ -1,16 +1,17 @@
-"""Answers and errors as XML 1.0 in UTF-8: `<io_sum>` and `<io_detail>` with `<query>` and `<usage>`.
+"""Answers and errors as XML 1.0 in UTF-8: `<io_sum>`, `<space_detail>` and the like, with `<query>` and `<usage>`.
 
 Names of elements are JSON's with underscores for spaces; null is `nil="true"`; lists hold `<server>` or `<period>`.
 """
 
 from __future__ import annotations
 
+import functools
 import re
 from typing import Iterator, Sequence
 
-from swiftstats import fields, periods
+from swiftstats import periods
+from swiftstats.query.answer import Breakdown, Detail, Sum, Values
 from swiftstats.query.freshness import Header
-from swiftstats.query.io import Detail, Sum
 from swiftstats.query.question import Fault
 from swiftstats.represent.chunks import chunks
 
@@ -21,10 +22,6 @@ DECLARATION = '<?xml version="1.0" encoding="UTF-8"?>\n'
 _CANNOT_CARRY = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 # Raw, these would be normalised to a line feed or a space by every parser.
 _ESCAPES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "\t": "&#9;", "\n": "&#10;", "\r": "&#13;"})
-
-# PERF: as in JSON, a template for each row.
-_FIELDS = "".join(f"<{field.title}>%d</{field.title}>" for field in fields.FIELDS)
-_NULL = "".join(f'<{field.title} nil="true"/>' for field in fields.FIELDS)
 
 
 def escape(text: str) -> str:
@@ -58,21 +55,46 @@ def _list(name: str, item: str, values: Sequence[str]) -> str:
 
 
 def total(answer: Sum) -> bytes:
-    """Write `io_sum`."""
-    usage = _FIELDS % answer.values
-    return f"{DECLARATION}<io_sum>{query_element(answer.header)}\n<usage>{usage}</usage></io_sum>\n".encode()
+    """Write a sum."""
+    usage = f"<usage>{_elements(answer.titles, answer.values)}</usage>"
+    return f"{DECLARATION}<{answer.query}>{query_element(answer.header)}\n{usage}</{answer.query}>\n".encode()
 
 
 def detail(answer: Detail) -> Iterator[bytes]:
-    """Write `io_detail`, in chunks."""
+    """Write a detail, in chunks."""
     return chunks(_detail(answer))
 
 
+def breakdown(answer: Breakdown) -> Iterator[bytes]:
+    """Write a detail by name, in chunks: a `<usage>` per name."""
+    return chunks(_breakdown(answer))
+
+
 def _detail(answer: Detail) -> Iterator[str]:
-    yield f"{DECLARATION}<io_detail>{query_element(answer.header)}"
+    row, null = _row(answer.titles), _elements(answer.titles, (None,) * len(answer.titles))
+    yield f"{DECLARATION}<{answer.query}>{query_element(answer.header)}"
     for start, values in answer.rows:
-        yield f'\n<usage time="{periods.format(start)}">{_NULL if values is None else _FIELDS % values}</usage>'
-    yield "</io_detail>\n"
+        yield f'\n<usage time="{periods.format(start)}">{null if values is None else row % values}</usage>'
+    yield f"</{answer.query}>\n"
+
+
+def _breakdown(answer: Breakdown) -> Iterator[str]:
+    yield f"{DECLARATION}<{answer.query}>{query_element(answer.header)}"
+    for start, name, values in answer.flat():
+        of = "" if name is None else f' name="{escape(name)}"'
+        yield f'\n<usage time="{periods.format(start)}"{of}>{_elements(answer.titles, values)}</usage>'
+    yield f"</{answer.query}>\n"
+
+
+def _elements(titles: tuple[str, ...], values: Values) -> str:
+    return "".join(f'<{title} nil="true"/>' if value is None else f"<{title}>{value}</{title}>"
+                   for title, value in zip(titles, values))
+
+
+@functools.cache
+def _row(titles: tuple[str, ...]) -> str:
+    # PERF: as in JSON, a template for each row.
+    return "".join(f"<{title}>%d</{title}>" for title in titles)
 
 
 def error(code: int, title: str, faults: Sequence[Fault]) -> bytes:

@@ -8,8 +8,8 @@ from typing import Callable, Iterator, Sequence
 from webob.acceptparse import create_accept_header  # type: ignore[import-untyped]
 
 from swiftstats.errors import SwiftStatsError
+from swiftstats.query.answer import Breakdown, Detail, Sum
 from swiftstats.query.freshness import Header
-from swiftstats.query.io import Detail, Sum
 from swiftstats.query.question import Fault
 from swiftstats.represent import as_csv, as_json, as_xml
 
@@ -22,13 +22,14 @@ class Format:
     content_type: str
     total: Callable[[Sum], bytes]
     detail: Callable[[Detail], Iterator[bytes]]
+    breakdown: Callable[[Breakdown], Iterator[bytes]]
     error: Callable[[int, str, Sequence[Fault]], bytes]
     headers: Callable[[Header], list[tuple[str, str]]]
 
 
 #: The first is the default, and wins where `Accept` likes several equally.
 FORMATS = {
-    name: Format(name, module.CONTENT_TYPE, module.total, module.detail, module.error, module.headers)
+    name: Format(name, module.CONTENT_TYPE, module.total, module.detail, module.breakdown, module.error, module.headers)
     for name, module in (("json", as_json), ("xml", as_xml), ("csv", as_csv))
 }
 DEFAULT = FORMATS["json"]

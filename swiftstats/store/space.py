@@ -19,10 +19,13 @@ from swiftstats.store import upsert
 from swiftstats.store.schema import accounts, space_accounts, space_containers, space_readings, space_replicas, space_reports
 from swiftstats.store.space_readings import Reading, containers, last_status, policies, readings
 from swiftstats.store.space_report import PolicyFigures, Report, UnfitReport
-from swiftstats.store.space_runs import Run, begin_run, complete_through, end_run, runs, waiting_for
+from swiftstats.store.space_runs import Coverage, Run, begin_run, complete_through, coverage, end_run, runs, waiting_for
 
-__all__ = ["PolicyFigures", "Reading", "Report", "Run", "UnfitReport", "add_reports", "begin_run", "complete_through",
-           "containers", "end_run", "known_accounts", "last_status", "policies", "readings", "runs", "waiting_for"]
+__all__ = [
+    "Coverage", "PolicyFigures", "Reading", "Report", "Run", "UnfitReport", "add_reports", "begin_run",
+    "complete_through", "containers", "coverage", "end_run", "known_accounts", "last_status", "policies", "readings",
+    "runs", "waiting_for",
+]
 
 #: By which a replica's later word is told: the time of reading, then whatever is greater, so that there is always one.
 _LATER = ("read_at", "status", "bytes", "objects", "containers", "position", "listed", "policies")

@@ -11,10 +11,8 @@ from dataclasses import dataclass
 from typing import Any, Mapping, Optional, Sequence
 
 from swiftstats.errors import SwiftStatsError
-from swiftstats.fields import NAME_BYTES
+from swiftstats.fields import NAME_BYTES, STORED_MAX
 
-#: The greatest figure that is stored.
-MOST = 2**63 - 1
 ACTIVE, DELETED, MISSING = "active", "deleted", "missing"
 #: Statuses by their number in the tables. All but the first occupy nothing.
 STATUSES = (ACTIVE, DELETED, MISSING)
@@ -113,7 +111,7 @@ def _written(policies: Sequence[PolicyFigures]) -> bytes:
 
 
 def _is_count(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MOST
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= STORED_MAX
 
 
 def _is_name(name: bytes) -> bool:

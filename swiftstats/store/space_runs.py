@@ -36,6 +36,17 @@ class Run:
     complete: bool
 
 
+@dataclass(frozen=True)
+class Coverage:
+    """How many accounts there were to read in a period, how many were, and whether that is all."""
+
+    period: int
+    period_seconds: int
+    known: int
+    read: int
+    complete: bool
+
+
 def begin_run(connection: Connection, *, server: str, method: str, period: int, started_at: int) -> None:
     """Record that a crawler began; `period` is the one that `started_at` lies in. Again it changes nothing."""
     upsert.maximum(connection, space_runs, [(period, as_bytes(server), method, started_at, None, 0, 0, 0, 0)], ())
@@ -66,6 +77,13 @@ def runs(connection: Connection, limit: int) -> list[Run]:
                 bool(row.complete)) for row in connection.execute(query)]
 
 
+def coverage(connection: Connection, limit: int) -> list[Coverage]:
+    """Return what was read in the last periods that had a run, the latest first."""
+    query = select(space_periods).order_by(space_periods.c.period.desc()).limit(limit)
+    return [Coverage(row.period, row.period_seconds, row.known, row.read, bool(row.complete))
+            for row in connection.execute(query)]
+
+
 def complete_through(connection: Connection) -> int | None:
     """Return the end of the last period in which every known account was read; None where there is none."""
     return connection.execute(
@@ -73,9 +91,15 @@ def complete_through(connection: Connection) -> int | None:
 
 
 def waiting_for(connection: Connection, period: int) -> tuple[str, ...]:
-    """Return the servers whose crawlers ran lately and have not come to the end of a run in `period` or later."""
+    """Return the servers whose crawlers ran lately and have not come to the end of a run in `period` or later.
+
+    Lately is WAITED_DAYS before the last run of any of them.
+    """
+    latest = connection.execute(select(func.max(space_runs.c.period))).scalar()
+    if latest is None:
+        return ()
     ended = func.max(case((space_runs.c.complete == 1, space_runs.c.period), else_=literal(-1)))
-    query = (select(space_runs.c.server).where(space_runs.c.period >= period - WAITED_DAYS * DAY)
+    query = (select(space_runs.c.server).where(space_runs.c.period >= latest - WAITED_DAYS * DAY)
              .group_by(space_runs.c.server).having(ended < period))
     return tuple(sorted(as_text(name) for name in connection.execute(query).scalars()))
 

@@ -19,15 +19,22 @@ def test_counting_explains_every_figure():
     assert lines[: len(wanted)] == wanted
 
 
+def test_api_explains_every_figure_of_space():
+    """docs/api.md has each figure of space under the title that answers use, with unit and meaning, in the order of answers."""
+    lines = [line for line in read("docs/api.md").splitlines() if re.match(r"\| `[A-Z]\w+` \|", line)]
+    wanted = [f"| `{each.title}` | {each.unit} | {each.help} |" for each in (*fields.SPACE_FIELDS, *fields.SPACE_SUM_FIELDS)]
+    assert [line for line in lines if line in wanted] == wanted
+
+
 def test_the_documented_answers_have_every_figure():
     """The JSON answers in docs/api.md have just the figures that the service sends, in its order."""
-    titles = [field.title for field in fields.FIELDS]
     shown = [json.loads(block) for block in fenced(read("docs/api.md"), "json")]
-    answers = [answer for answer in shown if isinstance(answer, list)]
-    assert len(answers) == 2
+    answers = [answer[1] for answer in shown if isinstance(answer, list)]
+    rows = [next(iter(answer.values())) if isinstance(next(iter(answer.values())), dict) else answer for answer in answers]
+    assert [list(row) for row in rows] == [
+        [each.title for each in table] for table in (fields.FIELDS, fields.FIELDS, fields.SPACE_FIELDS, fields.SPACE_SUM_FIELDS)]
     for answer in answers:
-        rows = [answer[1]] if "GET" in answer[1] else list(answer[1].values())
-        assert all(list(row) == titles for row in rows)
+        assert all(list(row) == list(rows[answers.index(answer)]) for row in answer.values() if isinstance(row, dict))
 
 
 @pytest.mark.parametrize("route", routes.ROUTES, ids=lambda route: route.path)

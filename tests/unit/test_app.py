@@ -108,8 +108,10 @@ def test_paths(client: Client) -> None:
 def test_root(client: Client) -> None:
     """The root lists versions and routes; an unknown query name, or a POST without one, is 400."""
     listed = json.loads(client.get("/").body)
-    assert listed["queries"] == ["io_sum", "io_detail"] and listed["versions"][0]["status"] == "current"
-    assert {route["path"] for route in listed["routes"]} == {"/", "/io_sum", "/io_detail", "/healthcheck", "/version"}
+    assert listed["queries"] == ["io_sum", "io_detail", "space_sum", "space_detail"]
+    assert listed["versions"][0]["status"] == "current"
+    assert {route["path"] for route in listed["routes"]} == {
+        "/", "/io_sum", "/io_detail", "/space_sum", "/space_detail", "/healthcheck", "/version"}
     assert client.get("/", headers={"Accept": "text/html"}).status_int == 200
     for request in ({"headers": {"X-Query-Method": "io_everything"}}, {"method": "POST"}):
         assert client.faults("/", None, **request)[0]["parameter"] == "X-Query-Method"
@@ -121,7 +123,7 @@ def test_bodies(client: Client) -> None:
     assert client.get("/io_sum", method="POST", body=b"a" * 65537, content_type=FORM).status_int == 413
 
 
-@pytest.mark.parametrize("path", ["/io_sum", "/io_detail", "/", "/version", "/healthcheck", "/nope"])
+@pytest.mark.parametrize("path", ["/io_sum", "/io_detail", "/space_sum", "/space_detail", "/", "/version", "/healthcheck", "/no"])
 def test_head(client: Client, path: str) -> None:
     """HEAD answers with GET's status, type and length, and no body."""
     head, got = client.get(path, {**RANGE, "format": "csv"}, method="HEAD"), client.get(path, {**RANGE, "format": "csv"})
@@ -135,7 +137,7 @@ def test_without_a_token(url: str, tmp_path: Path) -> None:
     client = Client(make(url, auth=("tokens",), tokens_file=str(tmp_path / "tokens")))
     assert client.get("/healthcheck").text == "OK"
     assert json.loads(client.get("/version").body)["schema"] == schema.REVISION
-    for query in ("/io_sum", "/io_detail"):
+    for query in ("/io_sum", "/io_detail", "/space_sum", "/space_detail"):
         refused = client.get(query, RANGE)
         assert refused.status_int == 401 and refused.headers["WWW-Authenticate"]
         assert client.get(query, RANGE, headers={"X-Auth-Token": token}).status_int == 200

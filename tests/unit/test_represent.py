@@ -146,7 +146,7 @@ def test_same_numbers_in_every_format(rows: list[tuple[int, ...]]) -> None:
     assert [sum(int(usage[index].text or "") for usage in root[1:]) for index in range(len(TITLES))] == expected
     table = list(csv.reader(io.StringIO(b"".join(as_csv.detail(made())).decode(), newline="")))[1:]
     assert [sum(map(int, column)) for column in list(zip(*table))[1:]] == expected
-    text = as_table.rows(as_table.DETAIL_TITLES, as_table.detail_rows(made()), aligned=False)
+    text = as_table.detail(made(), aligned=False)
     lines = [line.split("\t") for line in text.splitlines()[1:]]
     assert [sum(map(int, column)) for column in list(zip(*lines))[1:]] == expected
 
