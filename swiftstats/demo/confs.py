@@ -1,4 +1,4 @@
-"""The configuration of a small Swift: one node, one device, one replica, on loopback.
+"""The configuration of a small Swift on loopback: one device and one replica, unless its layout says otherwise.
 
 The pipeline is that of Swift's own proxy-server.conf-sample, with the middlewares that clients use switched on, in the places
 that the sample names for them.
@@ -11,6 +11,7 @@ import getpass
 from typing import Mapping, NamedTuple, Sequence
 
 PART_POWER = 4
+#: The first device.
 DEVICE = "d1"
 HASH_PREFIX = "swiftstats"
 HASH_SUFFIX = "demo"
@@ -66,6 +67,32 @@ class User(NamedTuple):
         return "AUTH_" + self.account
 
 
+class Layout(NamedTuple):
+    """What a cluster stores on: devices d1, d2, …, shared out in order among so many account servers; names of policies."""
+
+    replicas: int = 1
+    devices: int = 1
+    account_servers: int = 1
+    policies: Sequence[str] = ("Policy-0",)
+
+    def names(self) -> list[str]:
+        return [f"d{number}" for number in range(1, self.devices + 1)]
+
+    def account_server(self, device: str) -> str:
+        """Return which one has a device: `account`, `account-2`, …"""
+        number = self.names().index(device) * self.account_servers // self.devices + 1
+        return self.accounts()[number - 1]
+
+    def accounts(self) -> list[str]:
+        return ["account", *(f"account-{number}" for number in range(2, self.account_servers + 1))]
+
+    def rings(self) -> list[str]:
+        return ["account", "container", *("object" + (f"-{index}" if index else "") for index in range(len(self.policies)))]
+
+
+ONE_DEVICE = Layout()
+
+
 class Filter(NamedTuple):
     """A filter to put into the pipeline just right of another one: a test's own, say."""
 
@@ -74,10 +101,11 @@ class Filter(NamedTuple):
     options: Mapping[str, str]
 
 
-def swift_conf() -> str:
+def swift_conf(policies: Sequence[str]) -> str:
     return _sections({
         "swift-hash": {"swift_hash_path_prefix": HASH_PREFIX, "swift_hash_path_suffix": HASH_SUFFIX},
-        "storage-policy:0": {"name": "Policy-0", "default": "yes"},
+        **{f"storage-policy:{index}": {"name": name, "default": "no" if index else "yes"}
+           for index, name in enumerate(policies)},
     })
 
 
@@ -93,6 +121,8 @@ def backend_conf(server: str, *, folder: str, port: int) -> str:
         f"app:{server}-server": {"use": f"egg:swift#{server}"},
         # Sections of daemons in the same file: an updater each second, so that account totals follow at once.
         "container-updater": {"interval": "1", "concurrency": "1", "account_suppression_time": "1"},
+        # rsync copies a database within this machine, without a daemon of its own.
+        "account-replicator": {"rsync_module": f"{folder}/devices"},
     })
 
 

@@ -1,6 +1,6 @@
 """Run one Swift server for the demo: configuration from the demo's own folder, and logs to files there.
 
-Called by the script that swift.py writes, as `SCRIPT SERVER FOLDER/NAME.conf`. Swift reads policies and constraints from
+Called by the script that swift.py writes, as `SCRIPT SERVER FOLDER/NAME.conf [once]`. Swift reads policies and constraints from
 /etc/swift/swift.conf when its modules are imported, whatever `swift_dir` says, so the path is set before; and it logs to
 syslog whatever else it logs to, so that handler is replaced by one that appends to FOLDER/log/NAME.log, and the proxy's access
 lines to FOLDER/log/access-NAME.log.
@@ -22,7 +22,10 @@ SERVERS = {
     "proxy-server": "swift.proxy.server",
 }
 #: daemon: its module and class
-DAEMONS = {"container-updater": ("swift.container.updater", "ContainerUpdater")}
+DAEMONS = {
+    "container-updater": ("swift.container.updater", "ContainerUpdater"),
+    "account-replicator": ("swift.account.replicator", "AccountReplicator"),
+}
 
 #: The route of proxy-logging's own lines, which is their logger's name.
 _ACCESS = "proxy-access"
@@ -73,7 +76,7 @@ def main() -> None:
         from swift.common.daemon import run_daemon
 
         module, daemon = DAEMONS[server]
-        run_daemon(getattr(importlib.import_module(module), daemon), conf, section_name=server)
+        run_daemon(getattr(importlib.import_module(module), daemon), conf, section_name=server, once="once" in sys.argv[3:])
         sys.exit(0)
     from swift.common.wsgi import run_wsgi
 

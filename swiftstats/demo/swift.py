@@ -19,8 +19,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Callable, Mapping, Sequence
 
-from swiftstats.demo import confs
-from swiftstats.demo.confs import Filter, User
+from swiftstats.demo import confs, rings
+from swiftstats.demo.confs import ONE_DEVICE, Filter, Layout, User
 from swiftstats.demo.processes import DemoError, Process, children, free_port, listening, wait_for
 
 #: Two ordinary accounts, and one whose user may read and write every account.
@@ -29,7 +29,8 @@ USERS = (
     User("test2", "tester2", "testing2"),
     User("admin", "admin", "admin", (".admin", ".reseller_admin")),
 )
-_BACKENDS = ("account", "container", "object")
+#: What the replicator of one account server has, to look at every database once (s).
+_REPLICATE_SECONDS = 60
 
 
 class Proxy:
@@ -105,7 +106,8 @@ class Swift:
     folder: made where it is missing, and left in place (what was stored there before is there again);
     workers: of the proxy; users: tempauth's; port: of the proxy, a free one where it is 0;
     meter: options of our filter, None for a pipeline without it; extra: more filters; options: of filters, by name;
-    environment: variables that the servers have besides this process's own.
+    layout: devices, replicas, account servers, policies; environment: variables that the servers have besides this process's
+    own.
     """
 
     def __init__(
@@ -117,6 +119,7 @@ class Swift:
         meter: Mapping[str, str] | None = None,
         extra: Sequence[Filter] = (),
         options: Mapping[str, Mapping[str, str]] | None = None,
+        layout: Layout = ONE_DEVICE,
         port: int = 0,
         own_memcache: bool = False,
         environment: Mapping[str, str] | None = None,
@@ -124,6 +127,8 @@ class Swift:
     ) -> None:
         self.folder = Path(folder).absolute()
         self.users = tuple(users)
+        self.layout = layout
+        self._names = (*layout.accounts(), "container", "object")
         self._own_memcache, self._progress = own_memcache, progress
         self._environment = {**os.environ, **(environment or {})}
         self._workers, self._meter, self._extra, self._options = workers, meter, tuple(extra), dict(options or {})
@@ -159,13 +164,13 @@ class Swift:
         try:
             self._prepare()
             self._start_memcache()
-            for server in _BACKENDS:
-                self._backends[server] = self._server(f"{server}-server")
-                self._backends[server].start()
+            for name in self._names:
+                self._backends[name] = self._server(f"{rings.kind(name)}-server", conf=rings.conf(name))
+                self._backends[name].start()
             self._processes.append(updater := self._server("container-updater", conf="container-server"))
-            for server in _BACKENDS:
-                self._backends[server].wait_ready()
-                self._progress(f"{server} server on port {self.ports[server]}")
+            for name in self._names:
+                self._backends[name].wait_ready()
+                self._progress(f"{name} server on port {self.ports[name]}")
             updater.start()
             self.add_proxy(
                 "proxy-server", workers=self._workers, meter=self._meter, extra=self._extra, options=self._options,
@@ -204,13 +209,23 @@ class Swift:
         self.proxies, self._processes, self._backends = [], [], {}
 
     def stop_backend(self, server: str) -> None:
-        """Stop the `account`, `container` or `object` server: what needs it answers 503."""
+        """Stop the `account`, `account-2`, …, `container` or `object` server: what needs it answers 503."""
         self._backends[server].stop()
 
     def start_backend(self, server: str) -> None:
         """Start it again; return when it answers."""
         self._backends[server].start()
         self._backends[server].wait_ready()
+
+    def replicate_accounts(self) -> None:
+        """Run the account replicator of each account server once, to its end."""
+        for name in self.layout.accounts():
+            replicator = self._server("account-replicator", conf=rings.conf(name))
+            replicator.argv.append("once")
+            replicator.start()
+            status = replicator.wait(seconds=_REPLICATE_SECONDS)
+            if status:
+                raise DemoError(f"the account replicator ended with status {status}\n{replicator.tail()}")
 
     def user(self, account: str) -> User:
         """Return the first user of an account (named without the prefix)."""
@@ -221,14 +236,15 @@ class Swift:
         if missing:
             raise DemoError(f"{sys.executable} has no {', '.join(missing)}; install with: pip install 'swiftstats[demo]'")
         self._progress(f"OpenStack Swift in {self.folder}")
-        for name in (f"devices/{confs.DEVICE}", "log", "cache"):
+        for name in (*(f"devices/{device}" for device in self.layout.names()), "log", "cache"):
             (self.folder / name).mkdir(parents=True, exist_ok=True)
         check_extended_attributes(self.folder)
-        self.ports = {server: free_port() for server in (*_BACKENDS, "memcache")}
-        self._write("swift.conf", confs.swift_conf())
-        for server in _BACKENDS:
-            self._write(f"{server}-server.conf", confs.backend_conf(server, folder=str(self.folder), port=self.ports[server]))
-        self._build_rings()
+        self.ports = {server: free_port() for server in (*self._names, "memcache")}
+        self._write("swift.conf", confs.swift_conf(self.layout.policies))
+        for name in self._names:
+            self._write(rings.conf(name) + ".conf",
+                        confs.backend_conf(rings.kind(name), folder=str(self.folder), port=self.ports[name]))
+        rings.build(self.folder, self.layout, self.ports)
         script = self.folder / "server"
         # A shell that executes this very interpreter: a `#!` line of its own could be too long, or hold a space. It has to be
         # an executable file, since the manager executes it anew at SIGUSR1.
@@ -237,18 +253,6 @@ class Swift:
             "from swiftstats.demo.launch import main\n\nmain()\n"
         )
         script.chmod(0o700)
-
-    def _build_rings(self) -> None:
-        from swift.common.ring import RingBuilder
-
-        for server, name in (("account", "account"), ("container", "container"), ("object", "object")):
-            builder = RingBuilder(confs.PART_POWER, 1, 1)
-            builder.add_dev({
-                "id": 0, "region": 1, "zone": 1, "ip": "127.0.0.1", "port": self.ports[server], "device": confs.DEVICE,
-                "weight": 1.0, "replication_ip": "127.0.0.1", "replication_port": self.ports[server], "meta": "",
-            })
-            builder.rebalance(seed="1")
-            builder.get_ring().save(str(self.folder / f"{name}.ring.gz"))
 
     def _start_memcache(self) -> None:
         port = self.ports["memcache"]
@@ -266,7 +270,8 @@ class Swift:
         self._progress(f"memcache on port {port} ({real or 'our own'})")
 
     def _server(self, server: str, *, conf: str | None = None) -> Process:
-        name = conf if conf and server == "proxy-server" else server
+        # A daemon shares a server's configuration, and has a log of its own.
+        name = conf if conf and server.endswith("-server") else server
         path = self.folder / f"{conf or server}.conf"
         return Process(
             name, [str(self.folder / "server"), server, str(path)], self.folder / "log" / f"{name}.log",
