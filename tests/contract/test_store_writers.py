@@ -176,6 +176,20 @@ def test_shipping_from_a_retired_server(engine: Engine, ship: str) -> None:
         assert high_water(connection) == T + 3 * HOUR
 
 
+def test_last_server_comes_back(engine: Engine) -> None:
+    """Where everybody was retired and one ships again, what is complete by that is final, and later growth a correction."""
+    rows = [(b"AUTH_a", (1,) * CELL_COUNT)]
+    with write(engine) as connection:
+        register(connection, "proxy-1", "a", first=T)
+        later = register(connection, "proxy-2", "b", first=T + 2 * HOUR)
+        for server in ("proxy-2", "proxy-1"):
+            writers.retire(connection, server=server, writer=None, now=T)
+        assert (complete(connection), high_water(connection)) == (None, None)
+        usage.merge(connection, writer=later, period=T + 2 * HOUR, rows=rows, now=T)
+        assert complete(connection) == high_water(connection) == T + 2 * HOUR
+        assert usage.merge(connection, writer=later, period=T + HOUR, rows=rows, now=T) == 1
+
+
 def test_new_writer_of_a_retired_server(engine: Engine) -> None:
     """A host that comes back without its spool is a new writer; what the old one left stays given up."""
     with write(engine) as connection:
