@@ -166,9 +166,10 @@ def hold(connection: Connection, writer: Writer, end: int) -> bool:
     row = connection.execute(select(_writers).where(_writers.c.id == writer.id)).one()
     if row.closed_through >= end or row.ended_at is not None or row.retired_at is not None:
         _hold(connection, [])
+    mark = connection.execute(select(_site.c.complete_through)).scalar()
+    if row.retired_at is not None:
         _revive(connection, writer.id)
         _advance(connection)  # where nobody else is live, the site is complete again through what this one had closed
-    mark = connection.execute(select(_site.c.complete_through)).scalar()
     return mark is not None and mark >= end
 
 

@@ -204,6 +204,6 @@ def machine(engine: Engine) -> Iterator[type[Site]]:
 
 def test_site(machine: type[Site]) -> None:
     """However servers come and go, completeness is the model's, and what was final changes by recorded corrections only."""
-    examples = 100 if machine.engine.dialect.name == "sqlite" else 30  # a commit takes longer there
+    examples = 100 if machine.engine.dialect.name == "sqlite" else 12  # a commit takes longer there
     run_state_machine_as_test(  # type: ignore[no-untyped-call]
         machine, settings=settings(max_examples=examples, stateful_step_count=25, deadline=None))

@@ -185,7 +185,7 @@ def test_last_server_comes_back(engine: Engine) -> None:
         for server in ("proxy-2", "proxy-1"):
             writers.retire(connection, server=server, writer=None, now=T)
         assert (complete(connection), high_water(connection)) == (None, None)
-        usage.merge(connection, writer=later, period=T + 2 * HOUR, rows=rows, now=T)
+        assert usage.merge(connection, writer=later, period=T, rows=rows, now=T) == 0, "nobody was told that it is final"
         assert complete(connection) == high_water(connection) == T + 2 * HOUR
         assert usage.merge(connection, writer=later, period=T + HOUR, rows=rows, now=T) == 1
 
