@@ -32,7 +32,7 @@ ACCOUNT = """SUBSTR(accounts.name, 1 + COALESCE((
 
 def upgrade() -> None:
     """Make everything; what an attempt before this one made is left as it is."""
-    table("space_replicas", sa.Column("id", ID, primary_key=True), sa.Column("name", binary(255), nullable=False, unique=True))
+    table("space_replicas", sa.Column("id", ID, primary_key=True), sa.Column("name", binary(512), nullable=False, unique=True))
     table("space_reports", *account_period(), key("replica_id", sa.BigInteger()), *level(), sqlite_with_rowid=False)
     table("space_readings", *account_period(), number("replica_id"), *level(), sqlite_with_rowid=False)
     table(

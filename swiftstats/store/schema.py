@@ -15,7 +15,10 @@ from sqlalchemy.dialects import mysql
 from swiftstats.fields import CELLS, NAME_BYTES
 
 #: The revision that this code reads and writes. Revisions are four digits, so that older and newer can be told apart.
-REVISION = "0002"
+REVISION = "0003"
+
+#: The longest name of a replica: a server's, a slash, a device's.
+REPLICA_BYTES = 512
 
 metadata = MetaData()
 
@@ -102,6 +105,23 @@ writers = Table(
     **_MYSQL,
 )
 
+#: How often each writer has swept by itself: whoever it is that ships what it left does not count. A row from the first time on.
+sweeps = Table(
+    "sweeps", metadata,
+    Column("incarnation", _INCARNATION, primary_key=True),
+    Column("sweeps", BigInteger(), nullable=False),
+    **_MYSQL,
+)
+
+#: How often a predecessor had swept when its successor first came: one that has swept since lives elsewhere.
+successions = Table(
+    "successions", metadata,
+    Column("successor", _INCARNATION, primary_key=True),
+    Column("predecessor", _INCARNATION, primary_key=True),
+    Column("sweeps", BigInteger(), nullable=False),
+    **_MYSQL,
+)
+
 #: The dictionary of account names, with their reseller prefix. Ids are good within the transaction that read them.
 accounts = Table(
     "accounts", metadata,
@@ -168,7 +188,7 @@ reseller_prefixes = Table(
 space_replicas = Table(
     "space_replicas", metadata,
     Column("id", _ID, primary_key=True),
-    Column("name", _binary(255), nullable=False, unique=True),
+    Column("name", _binary(REPLICA_BYTES), nullable=False, unique=True),
     **_MYSQL,
 )
 

@@ -95,11 +95,14 @@ def choose(said: Sequence[Any]) -> Any:
     """Return the report that stands: of the figures that most agree on, that of the lowest position.
 
     What is still equal then (a ring that was changed meanwhile, or both methods at once) is decided by the later reading, the
-    greater figures, and the name: by anything but the order of arrival.
+    greater figures, and the name: by anything but the order of arrival. Of those that tell the same figures, one that lists
+    containers, or else policies, goes first.
     """
     agreed = Counter(map(_figures, said))
-    return min(said, key=lambda row: (-agreed[_figures(row)], row.position, -row.read_at, tuple(-each for each in _figures(row)),
-                                      bytes(row.name)))
+    figures = _figures(min(said, key=lambda row: (
+        -agreed[_figures(row)], row.position, -row.read_at, tuple(-each for each in _figures(row)))))
+    return min((row for row in said if _figures(row) == figures), key=lambda row: (
+        row.listed < 0, not row.policies, row.position, -row.read_at, bytes(row.name)))
 
 
 def _figures(row: Any) -> tuple[int, ...]:

@@ -12,6 +12,7 @@ from typing import Any, Mapping, Optional, Sequence
 
 from swiftstats.errors import SwiftStatsError
 from swiftstats.fields import NAME_BYTES, STORED_MAX
+from swiftstats.store.schema import REPLICA_BYTES
 
 ACTIVE, DELETED, MISSING = "active", "deleted", "missing"
 #: Statuses by their number in the tables. All but the first occupy nothing.
@@ -65,8 +66,8 @@ class Report:
     def __post_init__(self) -> None:
         if not isinstance(self.account, bytes) or not _is_name(self.account) or b"/" in self.account:
             raise UnfitReport(self.account, f"no account's name: 1 to {NAME_BYTES} bytes without / or NUL")
-        if not 0 < len(self.replica.encode("utf-8", "surrogateescape")) <= 255:
-            raise UnfitReport(self.account, f"replica {self.replica!r} is no name of 1 to 255 bytes")
+        if not 0 < len(self.replica.encode("utf-8", "surrogateescape")) <= REPLICA_BYTES:
+            raise UnfitReport(self.account, f"replica {self.replica!r} is no name of 1 to {REPLICA_BYTES} bytes")
         if self.status not in STATUSES:
             raise UnfitReport(self.account, f"status {self.status!r} is none of {', '.join(STATUSES)}")
         if not _is_count(self.position) or self.position >= 2**31 or not _is_count(self.read_at):

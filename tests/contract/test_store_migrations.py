@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import alembic.command
 import pytest
 import sqlalchemy
 from alembic.autogenerate import compare_metadata
@@ -23,6 +24,7 @@ from swiftstats.store import engine as engines
 from swiftstats.store.engine import read, write
 from tests.contract.test_store_usage import cells
 from tests.contract.test_store_writers import HOUR, T, register
+from tests.support.levels import add, report
 from tests.support.mariadb import MariaDB
 
 
@@ -76,6 +78,27 @@ def test_upgrade_that_was_cut(bare: Engine) -> None:
             {b"AUTH_a"} if bare.dialect.name == "mysql" else set())
         register(connection, "proxy-1", "a")
     assert migrations.upgrade(bare, ("AUTH_",)).before == schema.REVISION
+
+
+def test_upgrade_from_0001(bare: Engine) -> None:
+    """A database of the first revision, with usage in it, is upgraded: what was there stays, and space can be recorded."""
+    with engines.alone(bare, "migrate"), write(bare) as connection:
+        config = migrations._config()
+        config.attributes["connection"] = connection
+        alembic.command.upgrade(config, "0001")
+    assert engines.revision(bare) == "0001"
+    with pytest.raises(SchemaError, match="run `swiftstats migrate`"):
+        engines.check_schema(bare)
+    with write(bare) as connection:
+        writer = register(connection, "proxy-1", "a")
+        usage.merge(connection, writer=writer, period=T, rows=[(b"AUTH_a", cells(get_count=5))], now=T)
+    assert migrations.upgrade(bare, ("AUTH_",)) == migrations.Outcome("0001", schema.REVISION, True)
+    assert engines.check_schema(bare) == schema.REVISION
+    add(bare, report(account=b"AUTH_a"), report(account=b"AUTH_b"))
+    with write(bare) as connection:
+        assert usage.total(connection, b"AUTH_a", T, T + HOUR) == cells(get_count=5)
+        assert list(connection.execute(text("SELECT OperGETCount FROM swift_statistics")).scalars()) == [5]
+        assert sorted(connection.execute(text("SELECT AccountID FROM swift_space_stats")).scalars()) == ["a", "b"]
 
 
 def test_newer_schema_is_left_alone(engine: Engine) -> None:
