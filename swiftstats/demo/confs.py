@@ -109,20 +109,19 @@ def swift_conf(policies: Sequence[str]) -> str:
     })
 
 
-def backend_conf(server: str, *, folder: str, port: int) -> str:
-    """Return the configuration of the account, container or object server; `server` is the first word of its name."""
+def backend_conf(server: str, *, folder: str, ports: Mapping[str, int], name: str) -> str:
+    """Return the configuration of the account, container or object server called `name`; `server` is the first word of it."""
     return _sections({
         "DEFAULT": {
             **_common(folder),
-            "bind_port": str(port), "workers": "1", "devices": f"{folder}/devices", "mount_check": "false",
+            "bind_port": str(ports[name]), "workers": "1", "devices": f"{folder}/devices", "mount_check": "false",
             "disable_fallocate": "true", "fallocate_reserve": "0",
         },
         "pipeline:main": {"pipeline": f"{server}-server"},
         f"app:{server}-server": {"use": f"egg:swift#{server}"},
         # Sections of daemons in the same file: an updater each second, so that account totals follow at once.
         "container-updater": {"interval": "1", "concurrency": "1", "account_suppression_time": "1"},
-        # rsync copies a database within this machine, without a daemon of its own.
-        "account-replicator": {"rsync_module": f"{folder}/devices"},
+        "account-replicator": {"rsync_module": f"rsync://127.0.0.1:{ports['rsync']}/account"},
     })
 
 

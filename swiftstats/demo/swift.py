@@ -19,7 +19,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Callable, Mapping, Sequence
 
-from swiftstats.demo import confs, rings
+from swiftstats.demo import confs, replication, rings
 from swiftstats.demo.confs import ONE_DEVICE, Filter, Layout, User
 from swiftstats.demo.processes import DemoError, Process, children, free_port, listening, wait_for
 
@@ -29,8 +29,6 @@ USERS = (
     User("test2", "tester2", "testing2"),
     User("admin", "admin", "admin", (".admin", ".reseller_admin")),
 )
-#: What the replicator of one account server has, to look at every database once (s).
-_REPLICATE_SECONDS = 60
 
 
 class Proxy:
@@ -165,9 +163,9 @@ class Swift:
             self._prepare()
             self._start_memcache()
             for name in self._names:
-                self._backends[name] = self._server(f"{rings.kind(name)}-server", conf=rings.conf(name))
+                self._backends[name] = self.server_process(f"{rings.kind(name)}-server", conf=rings.conf(name))
                 self._backends[name].start()
-            self._processes.append(updater := self._server("container-updater", conf="container-server"))
+            self._processes.append(updater := self.server_process("container-updater", conf="container-server"))
             for name in self._names:
                 self._backends[name].wait_ready()
                 self._progress(f"{name} server on port {self.ports[name]}")
@@ -189,14 +187,19 @@ class Swift:
         extra: Sequence[Filter] = (),
         options: Mapping[str, Mapping[str, str]] | None = None,
         port: int = 0,
+        prefix: Sequence[str] = (),
+        environment: Mapping[str, str] | None = None,
     ) -> Proxy:
-        """Start one more proxy on the same cluster: with another filter, or without one, to compare with."""
+        """Start one more proxy on the same cluster: with another filter, or without one, to compare with.
+
+        prefix: what its command stands behind (`nsenter …`); environment: its own variables besides all servers'.
+        """
         port = port or free_port()
         self._write(f"{name}.conf", confs.proxy_conf(
             folder=str(self.folder), port=port, workers=workers, memcache_port=self.ports["memcache"], users=self.users,
             meter=meter, extra=extra, options=options or {},
         ))
-        proxy = Proxy(self._server("proxy-server", conf=name), port, workers)
+        proxy = Proxy(self.server_process("proxy-server", conf=name, prefix=prefix, environment=environment), port, workers)
         self.proxies.append(proxy)
         proxy.start()
         self._progress(f"proxy on {proxy.url} with {workers} worker{'s' if workers > 1 else ''}")
@@ -218,14 +221,8 @@ class Swift:
         self._backends[server].wait_ready()
 
     def replicate_accounts(self) -> None:
-        """Run the account replicator of each account server once, to its end."""
-        for name in self.layout.accounts():
-            replicator = self._server("account-replicator", conf=rings.conf(name))
-            replicator.argv.append("once")
-            replicator.start()
-            status = replicator.wait(seconds=_REPLICATE_SECONDS)
-            if status:
-                raise DemoError(f"the account replicator ended with status {status}\n{replicator.tail()}")
+        """Run the account replicator of each account server once, to its end: what a server missed is copied to it."""
+        replication.accounts(self)
 
     def user(self, account: str) -> User:
         """Return the first user of an account (named without the prefix)."""
@@ -239,11 +236,11 @@ class Swift:
         for name in (*(f"devices/{device}" for device in self.layout.names()), "log", "cache"):
             (self.folder / name).mkdir(parents=True, exist_ok=True)
         check_extended_attributes(self.folder)
-        self.ports = {server: free_port() for server in (*self._names, "memcache")}
+        self.ports = {server: free_port() for server in (*self._names, "memcache", "rsync")}
         self._write("swift.conf", confs.swift_conf(self.layout.policies))
         for name in self._names:
             self._write(rings.conf(name) + ".conf",
-                        confs.backend_conf(rings.kind(name), folder=str(self.folder), port=self.ports[name]))
+                        confs.backend_conf(rings.kind(name), folder=str(self.folder), ports=self.ports, name=name))
         rings.build(self.folder, self.layout, self.ports)
         script = self.folder / "server"
         # A shell that executes this very interpreter: a `#!` line of its own could be too long, or hold a space. It has to be
@@ -269,13 +266,14 @@ class Swift:
         memcache.wait_ready(lambda: listening(port))
         self._progress(f"memcache on port {port} ({real or 'our own'})")
 
-    def _server(self, server: str, *, conf: str | None = None) -> Process:
+    def server_process(self, server: str, *, conf: str | None = None, prefix: Sequence[str] = (),
+                       environment: Mapping[str, str] | None = None) -> Process:
         # A daemon shares a server's configuration, and has a log of its own.
         name = conf if conf and server.endswith("-server") else server
         path = self.folder / f"{conf or server}.conf"
         return Process(
-            name, [str(self.folder / "server"), server, str(path)], self.folder / "log" / f"{name}.log",
-            environment=self._environment, notifies=True, directory=self.folder,
+            name, [*prefix, str(self.folder / "server"), server, str(path)], self.folder / "log" / f"{name}.log",
+            environment={**self._environment, **(environment or {})}, notifies=True, directory=self.folder,
         )
 
     def _write(self, name: str, content: str) -> None:
