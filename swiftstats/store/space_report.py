@@ -76,16 +76,16 @@ class Report:
             self._check_figures()
 
     def _check_figures(self) -> None:
-        figures = {"containers": self.containers, "objects": self.objects, "bytes": self.bytes}
+        found = [("containers", self.containers), ("objects", self.objects), ("bytes", self.bytes)]
         for policy in self.policies:
-            figures |= {f"{name} of policy {policy.name}": value for name, value in (
-                ("containers", policy.containers or 0), ("objects", policy.objects), ("bytes", policy.bytes))}
+            of = f" of policy {policy.name}"
+            found += [("containers" + of, policy.containers or 0), ("objects" + of, policy.objects), ("bytes" + of, policy.bytes)]
         for name, objects, size in self.containers_by_name or ():
             if not _is_name(name):
                 raise UnfitReport(self.account, f"{name!r} is no container's name: 1 to {NAME_BYTES} bytes without NUL")
-            figures |= {f"{what} of container {name!r}": value for what, value in (("objects", objects), ("bytes", size))
-                        if not _is_count(value)}
-        for what, value in figures.items():
+            if not _is_count(objects) or not _is_count(size):
+                found += [(f"objects of container {name!r}", objects), (f"bytes of container {name!r}", size)]
+        for what, value in found:
             if not _is_count(value):
                 raise UnfitReport(self.account, f"{what}: {value!r} is no whole number from 0 to 2^63-1")
 
@@ -112,7 +112,7 @@ def _written(policies: Sequence[PolicyFigures]) -> bytes:
 
 
 def _is_count(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= STORED_MAX
+    return type(value) is int and 0 <= value <= STORED_MAX  # neither bool nor float
 
 
 def _is_name(name: bytes) -> bool:
