@@ -21,7 +21,8 @@ from swiftstats.journal import period_file, snapshot
 from swiftstats.journal.control import CLOSED_THROUGH, SHIPPED_THROUGH
 from swiftstats.journal.period_file import Loss, PeriodHeader
 from swiftstats.journal.spool import SegmentFile
-from swiftstats.store import usage, writers
+from swiftstats.store import succession, usage, writers
+from swiftstats.store.succession import Predecessor
 
 logger = logging.getLogger("swiftstats.flush")
 
@@ -51,7 +52,7 @@ def close_through(host: Host, through: int) -> None:
             logger.warning("period %s is held up: %s", periods.iso(start), held)
             through = start
             break
-    if through > control.get(SHIPPED_THROUGH) or through > host.own.closed_through:
+    if through > control.get(SHIPPED_THROUGH) or through > host.own.closed_through or host.outcome.to_be_ended:
         close_in_store(host, through)
         control.raise_to(SHIPPED_THROUGH, through)
     host.outcome.closed_through = control.get(SHIPPED_THROUGH)
@@ -158,13 +159,23 @@ def ship_period_file(host: Host, path: str) -> PeriodHeader:
 
 
 def close_in_store(host: Host, through: int) -> None:
-    """Say that this writer is closed through `through`, and that those before it which left nothing here have ended."""
+    """Say that this writer is closed through `through`, and that those before it have ended which are gone and left nothing."""
     left = merge.incarnations_left(host.spool)
-    before = {*host.identity.predecessors, *host.writers} - {host.identity.incarnation} - left
 
-    def body(connection: Connection) -> None:
-        ended = [writer for writer in (writers.find(connection, incarnation) for incarnation in sorted(before))
-                 if writer is not None and not writer.ended]
+    def body(connection: Connection) -> int:
+        before = [predecessor for predecessor in succession.predecessors(
+            connection, host.identity.incarnation, {*host.identity.predecessors, *host.writers})
+            if not predecessor.lives and predecessor.writer.incarnation not in left]
+        ended = [predecessor.writer for predecessor in before if is_gone(host, predecessor)]
         writers.close(connection, writers=[host.own], through=through, ended=ended, now=host.now())
+        return len(before) - len(ended)
 
-    shipping.transact(host.engine, body)
+    host.outcome.to_be_ended = shipping.transact(host.engine, body)
+
+
+def is_gone(host: Host, predecessor: Predecessor) -> bool:
+    """Tell whether a predecessor may be ended: it has not swept, though an earlier sweep of ours closed more than it has.
+
+    Asked of an earlier sweep, since both close at the full hour: whoever we come from is given the time between two sweeps.
+    """
+    return not predecessor.lives and host.own.closed_through > predecessor.writer.closed_through

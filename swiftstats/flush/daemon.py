@@ -87,8 +87,8 @@ class Daemon:
                     self._pause = min(2 * self._pause, LONGEST_BACKOFF_SECONDS)
                 else:
                     self._pause = BACKOFF_SECONDS
-                    next_sweep = self._next_time()
-                    if self.spawned and not outcome.segments_left and not self.spool.workers_live():
+                    next_sweep = self._next_time(outcome)
+                    if self.spawned and not outcome.segments_left and not outcome.to_be_ended and not self.spool.workers_live():
                         logger.info("no worker lives and everything is shipped: done")
                         return
             # Looked at again each second: the wall clock may be set meanwhile.
@@ -98,11 +98,16 @@ class Daemon:
         """End after the sweep under way."""
         self._stop.set()
 
-    def _next_time(self) -> float:
-        """Return when to sweep next: after the next multiple of the interval and after the period, a little at random."""
+    def _next_time(self, outcome: Outcome) -> float:
+        """Return when to sweep next: after the next multiple of the interval and after the period, a little at random.
+
+        Sooner where a predecessor is to be ended: as late as it would itself have swept by then, if it lives.
+        """
         now = time.time()
         interval = min(self.config.flush_interval, self.config.period_seconds)
         due = (now // interval + 1) * interval
+        if outcome.to_be_ended:
+            due = min(due, now + self.config.flush_jitter + LONGEST_BACKOFF_SECONDS)
         return float(min(due, periods.floor(now, self.config.period_seconds) + self.config.period_seconds)
                      + random.uniform(0, min(self.config.flush_jitter, interval / 10)))
 

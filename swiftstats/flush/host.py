@@ -20,13 +20,17 @@ from swiftstats.store.writers import Writer
 
 @dataclass
 class Outcome:
-    """What a sweep did: periods closed, rows shipped, the moment this host is closed through, what holds it up, what is left."""
+    """What a sweep did: periods closed, rows shipped, the moment this host is closed through, what holds it up, what is left.
+
+    `to_be_ended`: how many predecessors the next sweep ends, unless they have swept by then.
+    """
 
     closed_through: int = 0
     periods: list[int] = field(default_factory=list)
     rows: int = 0
     held_up: list[str] = field(default_factory=list)
     segments_left: int = 0
+    to_be_ended: int = 0
 
 
 @dataclass
@@ -49,17 +53,20 @@ class Host:
         """Return this host's own writer; it is registered first of all."""
         return self.writers[self.identity.incarnation]
 
-    def register(self, connection: Connection, incarnation: str, predecessor: str | None, first_period: int) -> Writer:
-        """Register a writer of this host."""
+    def register(self, connection: Connection, incarnation: str, predecessor: str | None, first_period: int, *,
+                 by_itself: bool) -> Writer:
+        """Register a writer of this host; `by_itself`: the one that sweeps, and not one that left something in this spool."""
         return writers.register(connection, server=self.config.server, incarnation=incarnation, predecessor=predecessor,
-                                first_period=first_period, period_seconds=self.config.period_seconds, now=self.now())
+                                first_period=first_period, period_seconds=self.config.period_seconds, now=self.now(),
+                                by_itself=by_itself)
 
     def know(self, incarnations: Iterable[str], period: int) -> None:
         """Learn the ids of writers whose segments this spool holds from before a reboot; one that never shipped is registered."""
         for incarnation in sorted(set(incarnations) - self.writers.keys()):
 
             def body(connection: Connection, incarnation: str = incarnation) -> Writer:
-                return writers.find(connection, incarnation) or self.register(connection, incarnation, None, period)
+                return writers.find(connection, incarnation) or self.register(connection, incarnation, None, period,
+                                                                                  by_itself=False)
 
             self.writers[incarnation] = shipping.transact(self.engine, body)
 

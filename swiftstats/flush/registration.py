@@ -15,7 +15,8 @@ from swiftstats.journal.period_file import Loss
 from swiftstats.journal.snapshot import Snapshot
 from swiftstats.journal.spool import SegmentFile
 from swiftstats.store import engine as engines
-from swiftstats.store import writers
+from swiftstats.store import succession, writers
+from swiftstats.store.succession import Predecessor
 from swiftstats.store.writers import Writer
 
 logger = logging.getLogger("swiftstats.flush")
@@ -27,15 +28,18 @@ def register(host: Host) -> int:
     now = host.now()
     segments = host.spool.list_segments()
 
-    def body(connection: Connection) -> tuple[Writer, int | None]:
+    def body(connection: Connection) -> tuple[Writer, int | None, list[Predecessor]]:
         database_now = engines.clock(connection)
         # By the earlier clock: a writer has closed what lies before its first period, and that may not be still to come.
         first_period = _first_period(host, connection, segments, now if database_now is None else min(now, database_now))
         predecessor = host.identity.predecessors[0] if host.identity.predecessors else None
-        return host.register(connection, host.identity.incarnation, predecessor, first_period), database_now
+        own = host.register(connection, host.identity.incarnation, predecessor, first_period, by_itself=True)
+        return own, database_now, succession.predecessors(connection, own.incarnation, host.identity.predecessors)
 
-    writer, database_now = shipping.transact(host.engine, body)
+    writer, database_now, predecessors = shipping.transact(host.engine, body)
     host.writers[writer.incarnation] = writer
+    _say_who_lives(host, predecessors)
+    host.outcome.to_be_ended = sum(closing.is_gone(host, predecessor) for predecessor in predecessors)
     if writer.site_period_seconds != seconds:
         logger.warning("period_seconds is %d here and %d on the site's first server: set them equal", seconds,
                        writer.site_period_seconds)
@@ -45,6 +49,17 @@ def register(host: Host) -> int:
         control.raise_to(SHIPPED_THROUGH, writer.closed_through)
     through = clock.closable(control, now=now, database_now=database_now, boot_now=host.boot_now(), seconds=seconds)
     return max(_without_halves(through, segments, seconds), control.get(CLOSED_THROUGH))
+
+
+def _say_who_lives(host: Host, predecessors: list[Predecessor]) -> None:
+    """Name the writers that this spool was copied from and that sweep elsewhere; under a server name of its own that is well."""
+    for writer in (predecessor.writer for predecessor in predecessors if predecessor.lives and not predecessor.retired):
+        if writer.server == host.config.server:
+            logger.warning("writer %s lives, though this spool succeeds it: the spool was copied, and two hosts are called %s."
+                           " Both are waited for; once the other one is gone: swiftstats server retire %s --writer %s",
+                           writer.incarnation, writer.server, writer.server, writer.incarnation)
+        else:
+            logger.info("this spool was copied from server %s, which lives and is waited for by itself", writer.server)
 
 
 def _first_period(host: Host, connection: Connection, segments: list[SegmentFile], now: int) -> int:

@@ -6,6 +6,7 @@ import fcntl
 import os
 import time
 from collections.abc import Callable
+from typing import Any
 
 from sqlalchemy.engine import Engine
 
@@ -33,9 +34,12 @@ def sweep(config: Config, engine: Engine, *, with_running: bool, wait: float = 0
     is done again next time), OSError and JournalError when the spool does.
     """
     spool = Spool(config.spool)
-    identity, control = spool.prepare(server=config.server, period_seconds=config.period_seconds, now=int(now()))
-    try:
-        with _sweep_lock(spool, wait):
+    wanted: dict[str, Any] = {"server": config.server, "period_seconds": config.period_seconds, "now": int(now())}
+    spool.prepare(**wanted)[1].close()
+    with _sweep_lock(spool, wait):
+        # Asked under the lock: who was waited for may have succeeded us, and a writer with a successor must not sweep again.
+        identity, control = spool.prepare(**wanted)
+        try:
             # Who is registered must outlive a power cut.
             identities.sync(os.path.join(spool.path, "identity"))
             period_file.sync_directory(spool.path)
@@ -48,8 +52,8 @@ def sweep(config: Config, engine: Engine, *, with_running: bool, wait: float = 0
             _tidy(host)
             _report(host)
             return host.outcome
-    finally:
-        control.close()
+        finally:
+            control.close()
 
 
 def _tidy(host: Host) -> None:

@@ -1,9 +1,9 @@
 """Who counts, and what is final: servers, their writers, and the moment up to which the whole site is complete.
 
-A writer is live until it has ended (its successor closed what it left) or is retired. A server has closed what each of its
-live writers has; one that is only announced, nothing after the announcement. The site is complete through the least of its
-live servers. Whatever may change that holds the one row of `site`, so the high-water mark in it never misses a
-period that somebody was told is final.
+A writer is live until it has ended (it is gone, and its successor closed what it left: succession.py) or is retired. A server
+has closed what each of its live writers has; one that is only announced, nothing after the announcement. The site is complete
+through the least of its live servers. Whatever may change that holds the one row of `site`, so the high-water mark in it never
+misses a period that somebody was told is final.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Iterable, Optional, Sequence
 
-from sqlalchemy import Connection, Row, delete, func, insert, select, update
+from sqlalchemy import Connection, Row, delete, exists, func, insert, select, update
 
 from swiftstats import periods
 from swiftstats.errors import SchemaError, UnknownServer
@@ -20,6 +20,7 @@ from swiftstats.store.losses import record_loss
 from swiftstats.store.schema import losses
 from swiftstats.store.schema import servers as _servers
 from swiftstats.store.schema import site as _site
+from swiftstats.store.schema import sweeps as _sweeps
 from swiftstats.store.schema import writers as _writers
 from swiftstats.store.status import ServerStatus, WriterStatus, as_bytes, as_text, servers
 
@@ -42,6 +43,7 @@ class Writer:
     period_seconds: int
     site_period_seconds: int  #: of the first writer that the site saw; another value than ours is to be said
     ended: bool
+    sweeps: int = 0  #: how often it has swept by itself
 
 
 @dataclass(frozen=True)
@@ -63,12 +65,12 @@ class Retirement:
 
 
 def register(connection: Connection, *, server: str, incarnation: str, predecessor: str | None, first_period: int,
-             period_seconds: int, now: int) -> Writer:
-    """Make a writer known and live, and return it; repeating it changes nothing.
+             period_seconds: int, now: int, by_itself: bool = True) -> Writer:
+    """Make a writer known and live, and return it; repeating it changes nothing but the number of its sweeps.
 
-    A new one has closed what lies before `first_period`. One that was retired or had ended (a copy of its spool may have
-    spoken for it) is live again, and so is its server. A known incarnation under a new server name moves there: it is still
-    the same counter, and counted once.
+    `by_itself`: a sweep of its own does it, and not one of a spool that holds what it left. A new one has closed what lies
+    before `first_period`. One that was retired or had ended (a copy of its spool may have spoken for it) is live again, and
+    so is its server. A known incarnation under a new server name moves there: it is still the same counter, and counted once.
     """
     known = find(connection, incarnation)
     site = _hold(connection, [known] if known else [])
@@ -84,6 +86,8 @@ def register(connection: Connection, *, server: str, incarnation: str, predecess
     else:
         connection.execute(update(_writers).where(_writers.c.id == known.id).values(server_id=server_id, ended_at=None))
         _revive(connection, known.id)
+    if by_itself:
+        _count_sweep(connection, incarnation)
     _advance(connection)
     registered = find(connection, incarnation)
     assert registered is not None
@@ -93,13 +97,15 @@ def register(connection: Connection, *, server: str, incarnation: str, predecess
 def find(connection: Connection, incarnation: str) -> Writer | None:
     """Return a registered writer; None for one that the store has never heard of."""
     row = connection.execute(
-        select(_writers, _servers.c.name, select(_site.c.period_seconds).scalar_subquery().label("site_period_seconds"))
-        .join_from(_writers, _servers, _servers.c.id == _writers.c.server_id)
+        select(_writers, _servers.c.name, select(_site.c.period_seconds).scalar_subquery().label("site_period_seconds"),
+               func.coalesce(_sweeps.c.sweeps, 0).label("sweeps"))
+        .select_from(_writers.join(_servers, _servers.c.id == _writers.c.server_id)
+                     .outerjoin(_sweeps, _sweeps.c.incarnation == _writers.c.incarnation))
         .where(_writers.c.incarnation == incarnation)).one_or_none()
     if row is None:
         return None
     return Writer(row.id, row.server_id, as_text(row.name), row.incarnation, row.closed_through, row.period_seconds,
-                  row.site_period_seconds, row.ended_at is not None)
+                  row.site_period_seconds, row.ended_at is not None, row.sweeps)
 
 
 def announce(connection: Connection, *, server: str, period: int, now: int) -> None:
@@ -143,7 +149,8 @@ def retire(connection: Connection, *, server: str, writer: str | None, now: int)
 def close(connection: Connection, *, writers: Sequence[Writer], through: int, ended: Sequence[Writer], now: int) -> int | None:
     """Record that `writers` have closed everything before `through`, and that `ended` will count no more.
 
-    Returns how far the site is complete now. A retired writer that closes is live again, as is its server.
+    Of `ended` those stay live that have swept since they were read: whoever takes them for gone is mistaken. Returns how far
+    the site is complete now. A retired writer that closes is live again, as is its server.
     """
     _hold(connection, {*writers, *ended})
     for writer in writers:
@@ -151,7 +158,8 @@ def close(connection: Connection, *, writers: Sequence[Writer], through: int, en
         connection.execute(update(_writers).where(_writers.c.id == writer.id, _writers.c.closed_through < through)
                            .values(closed_through=through))
     for writer in ended:
-        connection.execute(update(_writers).where(_writers.c.id == writer.id, _writers.c.ended_at.is_(None))
+        swept_since = exists().where(_sweeps.c.incarnation == writer.incarnation, _sweeps.c.sweeps > writer.sweeps)
+        connection.execute(update(_writers).where(_writers.c.id == writer.id, _writers.c.ended_at.is_(None), ~swept_since)
                            .values(ended_at=now))
     return _advance(connection)
 
@@ -177,6 +185,15 @@ def report(connection: Connection, *, writer: Writer, now: int, spool_bytes: int
     """Record a flush that went through, and what is left in the spool."""
     connection.execute(update(_writers).where(_writers.c.incarnation == writer.incarnation).values(
         last_flush=now, spool_bytes=spool_bytes, backlog_periods=backlog_periods))
+    _count_sweep(connection, writer.incarnation)
+
+
+def _count_sweep(connection: Connection, incarnation: str) -> None:
+    """Take note that a writer lives."""
+    counted = connection.execute(update(_sweeps).where(_sweeps.c.incarnation == incarnation)
+                                 .values(sweeps=_sweeps.c.sweeps + 1))
+    if counted.rowcount == 0:
+        connection.execute(insert(_sweeps).values(incarnation=incarnation, sweeps=1))
 
 
 def _hold(connection: Connection, writers: Iterable[Any]) -> Row[Any]:

@@ -9,10 +9,13 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine, select
 
+from swiftstats.flush import sweep as sweeping
 from swiftstats.flush.archive import Archive
 from swiftstats.journal.control import Control
+from swiftstats.journal.spool import Lock, Spool
 from swiftstats.store import schema
-from swiftstats.store.engine import read
+from swiftstats.store.engine import read, write
+from swiftstats.store.writers import retire
 from tests.support.hosts import (
     Host,
     complete_through,
@@ -40,7 +43,7 @@ def server_of(engine: Engine, incarnation: str) -> bytes:
 
 
 def test_reboot(host: Host, engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What an incarnation left is shipped under it, it is waited for until then, and it ends; nothing hides anything."""
+    """What an incarnation left is shipped under it; it is waited for until then, and ends a sweep later."""
     host.count("AUTH_a", 5)
     host.sweep()
     [old] = status(engine)
@@ -52,7 +55,8 @@ def test_reboot(host: Host, engine: Engine, monkeypatch: pytest.MonkeyPatch) -> 
     writers = status(engine)
     [new] = set(writers) - {old}
     assert writers[new].predecessor == old and writers[old].live and writers[new].live
-    host.close()
+    assert host.close().to_be_ended == 1 and complete_through(engine) is None
+    assert host.sweep().to_be_ended == 0
     writers = status(engine)
     assert hours(engine, "AUTH_a") == {T: 8} and losses(engine) == []
     assert not writers[old].live and writers[new].live
@@ -69,6 +73,7 @@ def test_reboots_without_a_flush(host: Host, engine: Engine, monkeypatch: pytest
         host.count("AUTH_a", 10**boot)
         host.reboot(monkeypatch)
     host.close()
+    host.sweep()
     assert hours(engine, "AUTH_a") == {T: 1111} and losses(engine) == []
     assert sorted(writer.live for writer in status(engine).values()) == [False] * 4 + [True]
     assert complete_through(engine) == T + HOUR
@@ -83,6 +88,7 @@ def test_renamed_server(host: Host, engine: Engine, monkeypatch: pytest.MonkeyPa
     host.worker = host.new_worker()
     host.count("AUTH_a", 2)
     host.close()
+    host.sweep()
     assert hours(engine, "AUTH_a") == {T: 7} and losses(engine) == []
     writers = status(engine)
     [new] = set(writers) - {old}
@@ -107,6 +113,123 @@ def test_copied_spool(host: Host, engine: Engine, tmp_path: Path) -> None:
     assert hours(engine, "AUTH_a") == {T: 116} and losses(engine) == []
 
 
+def test_copied_spool_does_not_end_the_one_it_came_from(host: Host, engine: Engine, tmp_path: Path) -> None:
+    """The host that a clone was copied from lives, and flushes: it is waited for, whatever its clone has closed."""
+    host.count("AUTH_a", 5)
+    host.sweep()
+    shutil.copytree(host.path, tmp_path / "copy")
+    clone = Host(engine, tmp_path / "copy", server="proxy-clone")
+    clone.clock.now = host.clock.now = T + 120
+    clone.sweep()
+    host.clock.now += 60
+    host.sweep()
+    for hour in range(2):
+        clone.close()
+        assert complete_through(engine) == (T + hour * HOUR if hour else None)
+        host.close()
+        assert complete_through(engine) == T + (hour + 1) * HOUR
+
+
+def test_copied_spool_that_sweeps_first_after_the_hour(host: Host, engine: Engine, tmp_path: Path) -> None:
+    """A clone that comes up when the hour is over, and before its original has closed it, leaves the original its time."""
+    host.count("AUTH_a", 5)
+    host.sweep()
+    shutil.copytree(host.path, tmp_path / "copy")
+    clone = Host(engine, tmp_path / "copy", server="proxy-clone")
+    clone.clock.now = host.clock.now = T + HOUR + 5
+    clone.sweep()
+    assert complete_through(engine) is None
+    host.count("AUTH_a", 1)
+    host.sweep()
+    assert complete_through(engine) == T + HOUR
+    for _ in range(2):
+        clone.close()
+        assert complete_through(engine) == T + HOUR
+
+
+def test_copied_spool_of_the_same_name(host: Host, engine: Engine, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Two hosts that are called the same are both waited for; each sweep of the clone names the command that resolves it."""
+    host.sweep()
+    [original] = status(engine)
+    shutil.copytree(host.path, tmp_path / "copy")
+    clone = Host(engine, tmp_path / "copy")
+    clone.sweep()
+    assert not caplog.records
+    for _ in range(2):
+        host.sweep()
+        caplog.clear()
+        clone.sweep()
+        [line] = caplog.messages
+        assert f"swiftstats server retire proxy-1 --writer {original}" in line
+    assert [writer.live for writer in status(engine).values()] == [True, True]
+    with write(engine) as connection:
+        retire(connection, server="proxy-1", writer=original, now=T + 1)
+    caplog.clear()
+    clone.close()
+    clone.close()
+    assert not caplog.records and complete_through(engine) == T + 2 * HOUR
+
+
+def test_copied_spool_that_boots_again(host: Host, engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who was seen alive by a clone is not taken for gone by the clone's own successors, and these end the clone's writers."""
+    host.sweep()
+    [original] = status(engine)
+    shutil.copytree(host.path, tmp_path / "copy")
+    with monkeypatch.context() as patch:
+        clone = Host(engine, tmp_path / "copy", server="proxy-clone")
+        for _ in range(3):
+            clone.count()
+            clone.sweep()
+            clone.reboot(patch)
+    host.sweep()
+    with monkeypatch.context() as patch:
+        clone.reboot(patch)
+        for _ in range(3):
+            clone.close()
+        assert status(engine)[original].live and complete_through(engine) is None
+        assert sorted(writer.live for writer in status(engine).values()) == [False] * (len(status(engine)) - 2) + [True, True]
+
+
+def test_original_of_a_restored_database(host: Host, engine: Engine, tmp_path: Path) -> None:
+    """Where the database forgets that a clone's original lives, or knows nothing of either, the next sweeps tell it again."""
+    backups = [dump(engine)]
+    host.sweep()
+    backups.append(dump(engine))
+    shutil.copytree(host.path, tmp_path / "copy")
+    clone = Host(engine, tmp_path / "copy", server="proxy-clone")
+    clone.sweep()
+    backups.append(dump(engine))
+    for backup in backups:
+        restore(engine, backup)
+        clone.sweep()
+        host.sweep()
+        for _ in range(2):
+            clone.close()
+            host.later()
+        assert complete_through(engine) in (None, clone.clock.now // HOUR * HOUR - 2 * HOUR)
+        host.sweep()
+        assert complete_through(engine) == clone.clock.now // HOUR * HOUR
+
+
+def test_identity_that_changed_while_a_sweep_waited(host: Host, engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A sweep that waited for the lock while its writer was succeeded does not bring the old writer to life again."""
+    host.sweep()
+    [old] = status(engine)
+    lock = sweeping._sweep_lock
+
+    def succeeded_meanwhile(spool: Spool, wait: float) -> Lock:
+        monkeypatch.undo()
+        host.reboot(monkeypatch)
+        host.sweep()
+        return lock(spool, wait)
+
+    monkeypatch.setattr(sweeping, "_sweep_lock", succeeded_meanwhile)
+    host.sweep()
+    for _ in range(2):
+        host.close()
+    assert not status(engine)[old].live and complete_through(engine) == T + 2 * HOUR
+
+
 def test_period_length_shortened(host: Host, engine: Engine) -> None:
     """From an hour to half an hour: no half of an open hour closes, everything is counted once, and both lengths close."""
     host.count("AUTH_a", 1)
@@ -121,6 +244,7 @@ def test_period_length_shortened(host: Host, engine: Engine) -> None:
     host.clock.now = T + HOUR
     assert host.sweep().periods == [T, T + 1800]
     assert hours(engine, "AUTH_a") == {T: 11, T + 1800: 100} and losses(engine) == []
+    host.sweep()
     assert complete_through(engine) == T + HOUR
 
 
@@ -185,6 +309,8 @@ def test_restored_database_is_made_whole(host: Host, engine: Engine, monkeypatch
         restore(engine, backup)
         host.sweep()
         assert everything(engine) == wanted
+        if rebooted:
+            host.sweep()
         assert complete_through(engine) == T + 4 * HOUR
         assert losses(engine) == []
 

@@ -13,7 +13,7 @@ import sqlalchemy
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Engine, text, update
+from sqlalchemy import Engine, insert, text, update
 
 from swiftstats import migrations
 from swiftstats.cli.main import main
@@ -90,12 +90,16 @@ def test_upgrade_from_0001(bare: Engine) -> None:
     with pytest.raises(SchemaError, match="run `swiftstats migrate`"):
         engines.check_schema(bare)
     with write(bare) as connection:
-        writer = register(connection, "proxy-1", "a")
-        usage.merge(connection, writer=writer, period=T, rows=[(b"AUTH_a", cells(get_count=5))], now=T)
+        connection.execute(insert(schema.servers).values(id=1, name=b"proxy-1"))
+        connection.execute(insert(schema.writers).values(id=1, server_id=1, incarnation="a" * 32, first_period=T,
+                                                         closed_through=T, period_seconds=HOUR, registered_at=T))
+        connection.execute(insert(schema.accounts).values(id=1, name=b"AUTH_a", first_seen=T))
+        connection.execute(insert(schema.io_hours).values((T // 86400, 1, T, 1, *cells(get_count=5))))
     assert migrations.upgrade(bare, ("AUTH_",)) == migrations.Outcome("0001", schema.REVISION, True)
     assert engines.check_schema(bare) == schema.REVISION
     add(bare, report(account=b"AUTH_a"), report(account=b"AUTH_b"))
     with write(bare) as connection:
+        assert register(connection, "proxy-1", "a").id == 1
         assert usage.total(connection, b"AUTH_a", T, T + HOUR) == cells(get_count=5)
         assert list(connection.execute(text("SELECT OperGETCount FROM swift_statistics")).scalars()) == [5]
         assert sorted(connection.execute(text("SELECT AccountID FROM swift_space_stats")).scalars()) == ["a", "b"]

@@ -7,7 +7,7 @@ from sqlalchemy import Connection, Engine, select, update
 
 from swiftstats.errors import UnknownServer
 from swiftstats.fields import CELL_COUNT
-from swiftstats.store import schema, usage, writers
+from swiftstats.store import schema, succession, usage, writers
 from swiftstats.store.engine import read, write
 from swiftstats.store.writers import GivenUp, Writer
 
@@ -90,6 +90,20 @@ def test_successor_ends_its_predecessor(engine: Engine) -> None:
         ended_at = status(connection, "proxy-1").writers[0].ended_at
         close(connection, new, through=T + 7 * HOUR, ended=(old,))
         assert status(connection, "proxy-1").writers[0].ended_at == ended_at, "it ended once"
+
+
+def test_predecessor_that_swept_since_is_not_ended(engine: Engine) -> None:
+    """Who swept between being taken for gone and being ended stays live; what others ship in its name is no sign of life."""
+    with write(engine) as connection:
+        old = register(connection, "proxy-1", "a")
+        new = register(connection, "proxy-1", "b", predecessor="a")
+        [found] = succession.predecessors(connection, new.incarnation, [old.incarnation, "c" * 32])
+        usage.merge(connection, writer=old, period=T, rows=[(b"AUTH_a", (1,) * CELL_COUNT)], now=T)
+        assert [found] == succession.predecessors(connection, new.incarnation, []) and not found.lives
+        writers.report(connection, writer=old, now=T, spool_bytes=0, backlog_periods=0)
+        assert close(connection, new, through=T + HOUR, ended=(found.writer,)) is None
+        [found] = succession.predecessors(connection, new.incarnation, [])
+        assert found.lives and not found.writer.ended
 
 
 def test_two_live_writers_of_one_name(engine: Engine) -> None:

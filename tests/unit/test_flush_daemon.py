@@ -152,6 +152,22 @@ def test_pauses_grow(tmp_path: Path, engine: Engine, monkeypatch: pytest.MonkeyP
     assert pauses == [1, 2, 4, 8, 16, 32, 60, 60, 60]
 
 
+def test_predecessor_is_ended_soon(tmp_path: Path, engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a predecessor is to be ended, the next sweep comes when that one would have swept by then, not an hour later."""
+    one = daemon(tmp_path, engine, flush_interval=3600.0, flush_jitter=30.0)
+    clock, tried = [3600.0 * 1000], []
+
+    def sweep(*_: object, **__: object) -> Outcome:
+        tried.append(clock[0])
+        if len(tried) == 3:
+            one.stop()
+        return Outcome(to_be_ended=1 if len(tried) == 1 else 0)
+
+    play(monkeypatch, one, sweep, clock)
+    one.run()
+    assert 90 <= tried[1] - tried[0] <= 121 and tried[2] - tried[1] > 3000
+
+
 def test_what_nobody_thought_of(tmp_path: Path, engine: Engine, monkeypatch: pytest.MonkeyPatch,
                                 caplog: pytest.LogCaptureFixture) -> None:
     """Neither a bug in a sweep nor another sweep in progress ends the daemon."""
