@@ -93,7 +93,7 @@ class Given:
             raise negotiate.NotAcceptable(self.accept or "")
         asked = self.values.get("by")
         if asked is not None and asked not in by:
-            expected = f"one of {', '.join(by)}" if by else "none: only space_detail is told by policy or container"
+            expected = f"one of {', '.join(by)}" if by else "nothing: only space_detail can be told by policy or container"
             self.faults.append(fault("by", asked, expected))
         return ask(self.values, prefixes=config.reseller_prefix, period_seconds=config.period_seconds,
                    max_periods=config.max_periods if detail else None, faults=self.faults)

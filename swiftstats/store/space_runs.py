@@ -65,7 +65,8 @@ def end_run(connection: Connection, *, server: str, method: str, period: int, st
         space_runs.c.started_at == started_at,
     ).values(ended_at=ended_at, seen=seen, read=read, failed=failed, complete=int(complete)))
     seconds = period_seconds or connection.execute(select(site.c.period_seconds)).scalar() or HOUR
-    for each in range(period, max(periods.floor(ended_at, seconds), period) + 1, seconds):
+    last = min(periods.floor(ended_at, seconds), period + WAITED_DAYS * DAY)  # bounded, should a clock have jumped
+    for each in range(period, max(last, period) + 1, seconds):
         _reckon(connection, each, seconds)
 
 

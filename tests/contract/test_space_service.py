@@ -122,6 +122,15 @@ def test_by_name(by: str, parts: list[tuple[Any, ...]], measured: Engine, client
     assert [(row[0], row[1] or None, *map(number, row[2:])) for row in shown[1:]] == clean
 
 
+def test_names_that_are_no_utf8(engine: Engine, client: Client) -> None:
+    """A container or policy whose name is no UTF-8 is shown with its bytes written out, and breaks no format."""
+    add(engine, report(containers_by_name=((b"\xff\xfe", 2, 3),), policies=(PolicyFigures("\udcff", 1, 2, 3),)))
+    for by, name in (("container", "\\xff\\xfe"), ("policy", "\\xff")):
+        assert list(json.loads(whole("/space_detail", client, "json", by=by))[1][TIMES[0]]) == [name]
+        assert f"{TIMES[0]},{name},1,2,3" in whole("/space_detail", client, "csv", by=by)
+        assert f'name="{name}"' in whole("/space_detail", client, "xml", by=by)
+
+
 def test_nothing_measured(client: Client) -> None:
     """An account that nobody measured has nulls, which are not zeros, in details and in every figure of the sum."""
     assert client.json("/space_detail")[1] == {time: dict.fromkeys(TITLES) for time in TIMES[:2]}
