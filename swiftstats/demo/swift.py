@@ -29,6 +29,7 @@ USERS = (
     User("test2", "tester2", "testing2"),
     User("admin", "admin", "admin", (".admin", ".reseller_admin")),
 )
+_UPDATER = "container-updater"
 
 
 class Proxy:
@@ -165,11 +166,11 @@ class Swift:
             for name in self._names:
                 self._backends[name] = self.server_process(f"{rings.kind(name)}-server", conf=rings.conf(name))
                 self._backends[name].start()
-            self._processes.append(updater := self.server_process("container-updater", conf="container-server"))
             for name in self._names:
                 self._backends[name].wait_ready()
                 self._progress(f"{name} server on port {self.ports[name]}")
-            updater.start()
+            self._backends[_UPDATER] = self.server_process(_UPDATER, conf="container-server")
+            self._backends[_UPDATER].start()
             self.add_proxy(
                 "proxy-server", workers=self._workers, meter=self._meter, extra=self._extra, options=self._options,
                 port=self.port,
@@ -212,13 +213,14 @@ class Swift:
         self.proxies, self._processes, self._backends = [], [], {}
 
     def stop_backend(self, server: str) -> None:
-        """Stop the `account`, `account-2`, …, `container` or `object` server: what needs it answers 503."""
+        """Stop the `account`, `account-2`, …, `container` or `object` server: what needs it answers 503; or the updater."""
         self._backends[server].stop()
 
     def start_backend(self, server: str) -> None:
         """Start it again; return when it answers."""
         self._backends[server].start()
-        self._backends[server].wait_ready()
+        if server != _UPDATER:  # which never says that it is
+            self._backends[server].wait_ready()
 
     def replicate_accounts(self) -> None:
         """Run the account replicator of each account server once, to its end: what a server missed is copied to it."""
