@@ -11,7 +11,7 @@ from swiftstats import periods
 from swiftstats.errors import SegmentError, SegmentVersionError
 from swiftstats.fields import CELL_COUNT, CELL_INDEX, REQUEST_CELLS, STORED_MAX, UNKNOWN
 from swiftstats.journal.period_file import Loss, PeriodRow
-from swiftstats.journal.snapshot import Snapshot, owner_is_gone
+from swiftstats.journal.snapshot import Row, Snapshot, owner_is_gone
 from swiftstats.journal.spool import Spool, period_of
 
 UNKNOWN_NAME = UNKNOWN.encode()
@@ -24,7 +24,7 @@ UNFINISHED_SECONDS = 60
 
 @dataclass
 class Counted:
-    """What one segment holds: cells by account, and which accounts are proven real."""
+    """What one segment holds: cells by account, and which accounts are proven real. `fault`: what is wrong with the rest."""
 
     incarnation: str
     start: int
@@ -33,19 +33,24 @@ class Counted:
     cells: dict[bytes, Cells] = field(default_factory=dict)
     proven: set[bytes] = field(default_factory=set)
     snapshot: Snapshot | None = None  #: as it was read; None for what only a copy vouches for
+    fault: SegmentError | None = None
+    sound: int = 0  #: rows that were read
 
     @classmethod
     def of(cls, snapshot: Snapshot) -> Counted:
-        """Read every row; raise SegmentError for a damaged one, and for a segment of another period than its name says."""
+        """Read every sound row; raise SegmentError where none can be believed: of another period than the name says, or twice."""
         if snapshot.start != period_of(os.path.basename(snapshot.path)):
             raise SegmentError(snapshot.path, f"its header says that it is of {periods.iso(snapshot.start)}")
         counted = cls(snapshot.incarnation, snapshot.start, snapshot.end, snapshot.lost, snapshot=snapshot)
-        for name, evidence, cells in snapshot.rows():
+        faults: list[SegmentError] = []
+        for name, evidence, cells in snapshot.sound_rows(faults):
             if any(counted.cells.get(name, ())):
                 raise SegmentError(snapshot.path, "it holds a row twice")
             counted.cells[name] = cells
+            counted.sound += 1
             if evidence:
                 counted.proven.add(name)
+        counted.fault = faults[0] if faults else None
         return counted
 
     def raise_to(self, copy: Counted) -> bool:
@@ -61,33 +66,39 @@ class Counted:
         self.lost = (max(self.lost[0], copy.lost[0]), max(self.lost[1], copy.lost[1]), max(self.lost[2], copy.lost[2]))
         return grew
 
+    def save(self, path: str) -> None:
+        """Write all of it to `path` as a copy that stands alone from here on."""
+        assert self.snapshot is not None
+        self.snapshot.save_rows(path, (Row(name, name in self.proven, cells) for name, cells in self.cells.items()), self.lost)
+        self.snapshot = None
+
 
 def read(spool: Spool, name: str) -> tuple[Counted | None, SegmentError | None]:
     """Return what the segment `name` and its copy hold together, and what is wrong with the segment itself.
 
-    Of a segment and its copy the greater counts, cell by cell: what was once shipped must stand. The copy stands alone where the
-    segment is damaged or gone; (None, error) where neither can be read. Raises SegmentVersionError, for then nothing may be
-    decided.
+    Of a segment and its copy the greater counts, cell by cell: what was once shipped must stand. Of a damaged segment the rows
+    before the damage count, and the copy stands alone where none is to be believed or the segment is gone; (None, error) where
+    neither can be read. Raises SegmentVersionError, for then nothing may be decided.
     """
     copy = None
     path = os.path.join(spool.copies, name)
     if os.path.exists(path):
         try:
-            copy = Counted.of(Snapshot.read(path))
+            copy = Counted.of(Snapshot.read(path, whole=False))
             copy.snapshot = None
         except SegmentVersionError:
             raise
         except SegmentError:
             pass  # torn by a power cut: the segment has it all
     try:
-        counted = Counted.of(Snapshot.read(os.path.join(spool.segments, name)))
+        counted = Counted.of(Snapshot.read(os.path.join(spool.segments, name), whole=False))
     except SegmentVersionError:
         raise
     except SegmentError as error:
         return copy, error
-    if copy is not None and not counted.raise_to(copy):
-        return copy, SegmentError(os.path.join(spool.segments, name), "its counters are less than they were")
-    return counted, None
+    if copy is not None and not counted.raise_to(copy) and counted.fault is None:
+        counted.fault = SegmentError(os.path.join(spool.segments, name), "its counters are less than they were")
+    return counted, counted.fault
 
 
 def sources(spool: Spool, start: int) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import time
 
 from swiftstats import periods
 from swiftstats.errors import PeriodFileError, SegmentError, SegmentVersionError
@@ -16,14 +17,21 @@ from swiftstats.journal.spool import SegmentFile
 
 logger = logging.getLogger("swiftstats.flush")
 
+#: An owner of a damaged segment that is inside an update gets so long (s) to leave it.
+QUIET_SECONDS = 0.1
+
 
 def read(host: Host, name: str) -> tuple[merge.Counted | None, Loss | None]:
     """Return what a segment and its copy hold; a damaged segment is sealed and put aside, its loss recorded before and returned.
 
-    Its owner sees the seal and opens a new one; what was copied of it stands. Raises SegmentVersionError, StoreError.
+    Its owner sees the seal and opens a new one. What is sound of it is its copy from then on, so that what is shipped of it
+    stands. Raises SegmentVersionError, StoreError.
     """
     path = os.path.join(host.spool.segments, name)
     counted, fault = merge.read(host.spool, name)
+    if fault is not None and os.path.lexists(path):
+        _stop_counting(path)
+        counted, fault = merge.read(host.spool, name)
     if fault is None:
         return counted, None
     start = int(name.split("-")[0])
@@ -32,16 +40,30 @@ def read(host: Host, name: str) -> tuple[merge.Counted | None, Loss | None]:
     is_there = os.path.lexists(path)
     if not is_there and counted is None:
         return None, None  # its worker saw that the period is closed and took it away before it counted anything
-    detail = f"{fault.reason}; what was copied of it before is counted" if counted else fault.reason
+    detail = fault.reason
+    if counted is not None and counted.snapshot is not None:
+        detail = f"{fault.reason}; {counted.sound} rows that are sound, and what was copied of it before, are counted"
+        counted.save(os.path.join(host.spool.copies, name))
+        period_file.sync_directory(host.spool.copies)
+    elif counted is not None:
+        detail = f"{fault.reason}; what was copied of it before is counted"
     loss = Loss(incarnation, start, end, "damaged", name, detail=detail)
     host.record([loss])
     if is_there:
-        try:
-            snapshot.seal(path)
-        except (OSError, SegmentError):
-            pass
         logger.error("%s; put aside as %s", fault, host.spool.put_aside(path))
     return counted, loss
+
+
+def _stop_counting(path: str) -> None:
+    """Seal a damaged segment, and give its owner a moment to leave an update: what its header says of that may be damaged too."""
+    give_up = time.monotonic() + QUIET_SECONDS
+    try:
+        snapshot.seal(path)
+        snapshot.wait_for_stores()
+        while not snapshot.is_quiet(path) and time.monotonic() < give_up:
+            snapshot.wait_for_stores()
+    except (OSError, SegmentError):
+        pass  # too damaged to be sealed: its owner sees that its file is gone
 
 
 def settle(host: Host, segments: list[SegmentFile]) -> None:
@@ -51,15 +73,17 @@ def settle(host: Host, segments: list[SegmentFile]) -> None:
             merge.forget(host.spool, [segment.name])
             continue
         try:
-            rows = list(Snapshot.read(segment.path).rows())
-            incarnation, reason = Snapshot.read(segment.path).incarnation, "it came after its period was decided"
+            found = Snapshot.read(segment.path, whole=False)
+            faults: list[SegmentError] = []
+            rows, incarnation = list(found.sound_rows(faults)), found.incarnation
+            reason = "; ".join(["it came after its period was decided", *(fault.reason for fault in faults[:1])])
         except SegmentVersionError as error:
             logger.warning("%s; left alone", error)
             continue
         except SegmentError as error:
             rows, incarnation, reason = [], host.identity.incarnation, error.reason
         else:
-            if not any(any(row.cells) for row in rows):
+            if not faults and not any(any(row.cells) for row in rows):
                 merge.forget(host.spool, [segment.name])
                 continue
         loss = Loss(incarnation, segment.start, segment.start + host.config.period_seconds, "late", segment.name,

@@ -1,4 +1,4 @@
-"""A segment as its reader sees it: one copy of its words, checked before anything is believed.
+"""A segment as its reader sees it: one copy of its words, checked before anything is believed; of a damaged one, what is sound.
 
 The file may be written meanwhile by its owner. It is read through a mapping word by word, since only an eight-byte load is
 sure to see an eight-byte store whole, and from the front to the end, so that unbilled cells are read before passed ones
@@ -13,13 +13,14 @@ import mmap
 import os
 import time
 from array import array
-from typing import Iterator, NamedTuple
+from typing import Iterable, Iterator, List, NamedTuple, Optional, Tuple
 
 from swiftstats.errors import SegmentError, SegmentVersionError
 from swiftstats.fields import CELL_COUNT, NAME_BYTES
 from swiftstats.journal import layout
 from swiftstats.journal.layout import (
     H_BUSY,
+    H_EXTENTS,
     H_LOST,
     H_STATE,
     HEADER_WORDS,
@@ -47,10 +48,11 @@ class Row(NamedTuple):
 
 
 class Snapshot:
-    """The words of a segment, as they were read; `path` is for messages."""
+    """The words of a segment, as they were read; `path` is for messages. `fault`: it was truncated, and this is what is left."""
 
-    def __init__(self, path: str, words: array[int]) -> None:
+    def __init__(self, path: str, words: array[int], fault: Optional[SegmentError] = None) -> None:
         self.path = path
+        self.fault = fault
         self._words = words
         self._check_header()
         self.start = words[layout.H_PERIOD]
@@ -61,15 +63,16 @@ class Snapshot:
         self.lost: tuple[int, int, int] = tuple(words[H_LOST : H_LOST + LOST_WORDS])  # type: ignore[assignment]
 
     @classmethod
-    def read(cls, path: str) -> Snapshot:
+    def read(cls, path: str, *, whole: bool = True) -> Snapshot:
         """Read the segment at `path`; raise SegmentError for what is none, SegmentVersionError for a newer format.
 
+        A truncated one is refused too, but not where it need not be `whole` and its header is there.
         Raises OSError where it is the reader that fails (no memory, no more files, no permission): that says nothing of the file.
         """
         try:
             fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
             try:
-                return cls(path, _loaded(path, fd))
+                return cls(path, *_loaded(path, fd, whole))
             finally:
                 os.close(fd)
         except OSError as error:
@@ -79,25 +82,54 @@ class Snapshot:
 
     def rows(self) -> Iterator[Row]:
         """Yield every row; raise SegmentError at the first that cannot be one."""
-        words = self._words
-        begin = HEADER_WORDS
-        number = 0
-        while begin < len(words):
-            end = begin + layout.extent_words(number)
-            position = begin
-            while position + R_NAME < end and words[position]:
-                row, size = self._row(position, end)
-                yield row
-                position += size
-            begin, number = end, number + 1
+        for begin, end in self._extents():
+            yield from self._rows(begin, end)
+
+    def sound_rows(self, faults: List[SegmentError]) -> Iterator[Row]:
+        """Yield what can be read: of each extent the rows before its first damage. What is wrong is added to `faults`."""
+        if self.fault is not None:
+            faults.append(self.fault)
+        for begin, end in self._extents():
+            try:
+                yield from self._rows(begin, end)
+            except SegmentError as error:
+                faults.append(error)  # where the next row begins is not known, but where the next extent does
 
     def save(self, path: str) -> None:
         """Write the words to `path` by way of a temporary name, so that a reader sees all of them or the file before."""
-        temporary = path + ".new"
-        fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-        with os.fdopen(fd, "wb") as file:
-            self._words.tofile(file)
-        os.rename(temporary, path)
+        _write(path, self._words, sync=False)
+
+    def save_rows(self, path: str, rows: Iterable[Row], lost: Tuple[int, int, int]) -> None:
+        """Write a segment with this header and these rows to `path`, as `save` does, and force it to disk."""
+        words = self._words[:HEADER_WORDS]
+        words[H_LOST : H_LOST + LOST_WORDS] = array("Q", lost)
+        number, end = 0, HEADER_WORDS + layout.extent_words(0)
+        for row in rows:
+            size = layout.row_words(row.name)
+            if len(words) + size > end:
+                words.extend([0] * (end - len(words)))
+                number += 1
+                end += layout.extent_words(number)
+            words.extend((layout.row_head(row.name), int(row.evidence), *row.cells))
+            words.frombytes(row.name.ljust((size - R_NAME) * WORD, b"\0"))
+        words.extend([0] * (end - len(words)))
+        words[H_EXTENTS] = number + 1
+        _write(path, words, sync=True)
+
+    def _extents(self) -> Iterator[Tuple[int, int]]:
+        """Yield where each extent begins and ends, or the file."""
+        begin, number = HEADER_WORDS, 0
+        while begin < len(self._words):
+            end = begin + layout.extent_words(number)
+            yield begin, min(end, len(self._words))
+            begin, number = end, number + 1
+
+    def _rows(self, begin: int, end: int) -> Iterator[Row]:
+        """Yield the rows of one extent; raise SegmentError at the first that cannot be one."""
+        while begin + R_NAME < end and self._words[begin]:
+            row, size = self._row(begin, end)
+            yield row
+            begin += size
 
     def _check_header(self) -> None:
         words = self._words
@@ -129,22 +161,36 @@ class Snapshot:
         return Row(name, bool(evidence), tuple(words[position + R_CELLS : position + R_NAME])), size
 
 
-def _loaded(path: str, fd: int) -> array[int]:
-    """Copy header and published extents, each word by a load of its own; raise SegmentError where the file lacks some."""
+def _loaded(path: str, fd: int, whole: bool) -> Tuple[array[int], Optional[SegmentError]]:
+    """Copy header and published extents, each word by a load of its own; where the file lacks some, raise or return the error."""
     size = os.fstat(fd).st_size
     if size < layout.HEADER_BYTES:
         raise SegmentError(path, f"too short: {size} bytes")
     header = _words(fd, HEADER_WORDS)
     if header[layout.H_MAGIC] != layout.MAGIC:
-        return header  # refused by what it is, not by its length
-    extents = header[layout.H_EXTENTS]
+        return header, None  # refused by what it is, not by its length
+    extents = header[H_EXTENTS]
     # Asked after the extents were read: a file that grows is longer before it says so.
     size = os.fstat(fd).st_size
     if not 0 < extents < 2**20 or size < layout.file_bytes(extents):
-        raise SegmentError(path, f"truncated: {size} bytes, of {extents} extents")
+        fault = SegmentError(path, f"truncated: {size} bytes, of {extents} extents")
+        if whole:
+            raise fault
+        return _words(fd, size // WORD), fault
     words = _words(fd, layout.file_bytes(extents) // WORD)
-    words[layout.H_EXTENTS] = extents  # what grew meanwhile is not in this copy
-    return words
+    words[H_EXTENTS] = extents  # what grew meanwhile is not in this copy
+    return words, None
+
+
+def _write(path: str, words: array[int], *, sync: bool) -> None:
+    temporary = path + ".new"
+    fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    with os.fdopen(fd, "wb") as file:
+        words.tofile(file)
+        if sync:
+            file.flush()
+            os.fsync(fd)
+    os.rename(temporary, path)
 
 
 def _words(fd: int, count: int) -> array[int]:

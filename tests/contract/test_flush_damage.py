@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,9 @@ from swiftstats.flush import closing
 from swiftstats.flush.archive import Archive
 from swiftstats.journal import layout, period_file, snapshot
 from swiftstats.journal.control import Control
-from tests.support.hosts import Host, complete_through, everything, hours, losses
+from swiftstats.journal.spool import SegmentFile
+from tests.support.dying import Killed, dying_at
+from tests.support.hosts import Host, complete_through, everything, hours, losses, total
 from tests.support.spools import HOUR, ONE, T
 
 
@@ -67,6 +70,98 @@ def test_damaged_and_never_flushed(host: Host, engine: Engine) -> None:
     [loss] = losses(engine)
     assert (loss.kind, loss.end) == ("damaged", T + HOUR) and "no row" in loss.detail
     assert len(aside(host)) == 1 and host.segments() == []
+
+
+def place(segment: SegmentFile, name: str) -> int:
+    """Return where in its file the row of an account begins."""
+    head = layout.row_head(name.encode()).to_bytes(layout.WORD, sys.byteorder)
+    return Path(segment.path).read_bytes().index(head)
+
+
+def overwrite(segment: SegmentFile, at: int, length: int = 64) -> None:
+    with open(segment.path, "r+b") as file:
+        file.seek(at)
+        file.write(b"junk" * (length // 4))
+
+
+def test_rows_before_the_damage_count(host: Host, engine: Engine) -> None:
+    """While a period runs, rows before the damage count with what they grew since the copy, rows behind it by their copy."""
+    for name, times in (("AUTH_a", 1), ("AUTH_b", 2), ("AUTH_c", 3)):
+        host.count(name, times)
+    host.sweep()
+    host.count("AUTH_a", 10)
+    host.count("AUTH_d", 10)
+    host.count("AUTH_c", 10)
+    [segment] = host.segments()
+    overwrite(segment, place(segment, "AUTH_b"))
+    host.sweep()
+    wanted = {"AUTH_a": {T: 11}, "AUTH_b": {T: 2}, "AUTH_c": {T: 3}}
+    assert everything(engine) == wanted and aside(host) == [segment.name]
+    host.count("AUTH_a", 100)
+    wanted["AUTH_a"] = {T: 111}
+    for step in (host.sweep, host.sweep, host.close, host.close):
+        step()
+        assert everything(engine) == wanted
+        [loss] = losses(engine)
+        assert (loss.kind, loss.subject) == ("damaged", segment.name.encode()) and "rows" in loss.detail
+    assert os.listdir(host.spool.copies) == []
+
+
+def test_rows_before_the_damage_count_without_a_copy(host: Host, engine: Engine) -> None:
+    """A segment that was never flushed keeps the rows before its damage too, and those of extents behind it."""
+    for number in range(1500):
+        host.count(f"AUTH_{number:04}")
+    [segment] = host.segments()
+    overwrite(segment, place(segment, "AUTH_0003"))
+    host.close()
+    assert [total(engine, f"AUTH_{number:04}") for number in (0, 1, 2, 3, 4, 1499)] == [1, 1, 1, 0, 0, 1]
+    assert [loss.kind for loss in losses(engine)] == ["damaged"]
+
+
+def test_truncated_keeps_its_rows(host: Host, engine: Engine) -> None:
+    """What stands before the end of a truncated segment counts."""
+    host.count("AUTH_a", 5)
+    host.count("AUTH_b", 5)
+    host.worker.close()
+    [segment] = host.segments()
+    os.truncate(segment.path, place(segment, "AUTH_b") + 8)
+    host.close()
+    assert everything(engine) == {"AUTH_a": {T: 5}}
+    [loss] = losses(engine)
+    assert loss.kind == "damaged" and "truncated" in loss.detail
+
+
+@pytest.mark.parametrize("running", [True, False])
+def test_killed_while_putting_aside(host: Host, engine: Engine, running: bool) -> None:
+    """Wherever a sweep dies that finds damage, no sum falls and none is doubled, and the next sweep ends what it began."""
+    for step in range(1, 200):
+        start = int(host.clock.now) // HOUR * HOUR
+        other = host.new_worker()
+        host.count("AUTH_a", 1)
+        host.count("AUTH_b", 1)
+        host.count("AUTH_a", 100, worker=other)
+        host.sweep()
+        host.count("AUTH_a", 10)
+        [segment] = [each for each in host.segments() if each.path == host.worker._current.path]  # type: ignore[union-attr]
+        overwrite(segment, place(segment, "AUTH_b"))
+        if not running:
+            host.later()
+        with dying_at(step) as passed:
+            try:
+                host.sweep(running=running)
+            except Killed:
+                pass
+        for name, least, most in (("AUTH_a", 101, 111), ("AUTH_b", 1, 1)):
+            assert least <= hours(engine, name)[start] <= most
+        if running:
+            host.sweep()
+        host.later()
+        host.sweep()
+        assert (hours(engine, "AUTH_a")[start], hours(engine, "AUTH_b")[start]) == (111, 1)
+        other.close()
+        if passed[0] < step:
+            return
+    raise AssertionError("it never came to its end")
 
 
 @pytest.mark.parametrize("length", [0, 100, layout.HEADER_BYTES, layout.file_bytes(1) - 8])
@@ -229,7 +324,7 @@ def test_late_stray(host: Host, engine: Engine) -> None:
         host.sweep()
         assert hours(engine, "AUTH_a") == {T: 5}
         assert {(loss.kind, loss.subject, loss.requests) for loss in losses(engine)} == {
-            ("late", stray.name.encode(), 5), ("late", f"{T}-78-damaged.segment".encode(), 0)}
+            ("late", stray.name.encode(), 5), ("late", f"{T}-78-damaged.segment".encode(), 5)}
     assert sorted(aside(host)) == [stray.name, f"{T}-78-damaged.segment"]
     (stray.parent / segment.name).write_bytes(content)  # as if the flusher had been killed before it unlinked it
     host.sweep()
