@@ -67,6 +67,7 @@ class Known:
     closed: int
     retired: bool = False
     ended: bool = False
+    sweeps: int = 1
 
     @property
     def live(self) -> bool:
@@ -83,7 +84,7 @@ class Site(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         with write(self.engine) as connection:
-            for table in ("servers", "writers", "accounts", "io_hours", "losses", "corrections"):
+            for table in ("servers", "writers", "accounts", "io_hours", "losses", "corrections", "sweeps", "successions"):
                 connection.execute(delete(schema.metadata.tables[table]))
             connection.execute(update(schema.site).values(complete_through=None, period_seconds=None))
         self.model: dict[str, Known] = {}
@@ -118,6 +119,7 @@ class Site(RuleBasedStateMachine):
         known = self.model[writer.incarnation]
         assert (again.id, again.closed_through) == (writer.id, known.closed)
         known.retired = known.ended = False
+        known.sweeps += 1
         self.announced.pop(writer.server, None)
 
     @rule(server=st.sampled_from(SERVERS), period=HOURS)
@@ -139,12 +141,16 @@ class Site(RuleBasedStateMachine):
             writers.close(connection, writers=[writer], through=through, ended=[], now=T)
         self.ships(writer, through)
 
-    @rule(writer=known, successor=known, through=HOURS)
-    def close_and_end(self, writer: Writer, successor: Writer, through: int) -> None:
+    @rule(writer=known, successor=known, through=HOURS, stale=st.booleans())
+    def close_and_end(self, writer: Writer, successor: Writer, through: int, stale: bool) -> None:
+        """A writer ends, unless it was taken for gone by what was read before it registered again."""
         with write(self.engine) as connection:
-            writers.close(connection, writers=[successor], through=through, ended=[writer], now=T)
+            found = writer if stale else writers.find(connection, writer.incarnation)
+            assert found is not None
+            writers.close(connection, writers=[successor], through=through, ended=[found], now=T)
         self.ships(successor, through)
-        self.model[writer.incarnation].ended = True
+        if found.sweeps == self.model[writer.incarnation].sweeps:
+            self.model[writer.incarnation].ended = True
 
     @rule(writer=known, whole=st.booleans())
     def retire(self, writer: Writer, whole: bool) -> None:
