@@ -89,3 +89,15 @@ class Unread(CrawlError):
     def __init__(self, subject: str, reason: str, *, lasting: bool = False) -> None:
         self.subject, self.reason, self.lasting = subject, reason, lasting
         super().__init__(f"{subject}: {reason}")
+
+
+class LogLineError(SwiftStatsError):
+    """A line that is not one of Swift's access log; the message says why. It is counted, and the next one read."""
+
+
+class LogFileError(SwiftStatsError):
+    """A file that is no access log in the format that can be read."""
+
+    def __init__(self, path: str, reason: str) -> None:
+        self.path, self.reason = path, reason
+        super().__init__(f"{path}: {reason}")

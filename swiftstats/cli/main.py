@@ -20,10 +20,12 @@ from swiftstats.errors import SwiftStatsError
 #: command: what it does, in a line
 COMMANDS = {
     "flush": "send this host's usage to the database",
+    "replay": "send the archive's closed periods again",
     "space": "measure the space that each account occupies",
     "api": "answer usage over HTTP",
     "usage": "show an account's usage",
     "status": "show spool, backlog, completeness and losses",
+    "verify": "compare what was metered with Swift's access log",
     "server": "list, add or retire servers",
     "token": "create, list or revoke tokens of the tokens file",
     "migrate": "create or upgrade the database's schema",

@@ -94,7 +94,7 @@ def replay(host: Host) -> None:
         return
     logger.warning("the database knows of this server through %s, and %s was shipped: it was restored; replaying",
                    periods.iso(behind), periods.iso(shipped))
-    _give_up(host, behind, min(host.archive.begins, shipped))
+    give_up(host, behind, min(host.archive.begins, shipped))
     for start, end, path in host.archive.files():
         if behind < end <= shipped:
             try:
@@ -103,11 +103,11 @@ def replay(host: Host) -> None:
                 raise
             except PeriodFileError as error:
                 logger.error("%s", error)
-                _give_up(host, start, end)
+                give_up(host, start, end)
     closing.close_in_store(host, shipped)
 
 
-def _give_up(host: Host, begin: int, end: int) -> None:
+def give_up(host: Host, begin: int, end: int) -> None:
     """Record what no replay brings back; before anything after it is shipped, which would close it as empty."""
     if begin < end:
         loss = Loss(host.identity.incarnation, begin, end, "restored",

@@ -5,7 +5,8 @@ from __future__ import annotations
 import fcntl
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from sqlalchemy.engine import Engine
@@ -33,6 +34,21 @@ def sweep(config: Config, engine: Engine, *, with_running: bool, wait: float = 0
     Raises SweepInProgress when another one is still running after `wait` seconds, StoreError when the database fails (all of it
     is done again next time), OSError and JournalError when the spool does.
     """
+    with opened(config, engine, wait=wait, now=now, boot_now=boot_now) as host:
+        through = registration.register(host)
+        registration.replay(host)
+        closing.close_through(host, through)
+        if with_running:
+            running.ship(host)
+        _tidy(host)
+        _report(host)
+        return host.outcome
+
+
+@contextmanager
+def opened(config: Config, engine: Engine, *, wait: float, now: Callable[[], float], boot_now: Callable[[], int],
+           ) -> Iterator[Host]:
+    """Open this host's spool to ship from it, under the sweep lock; errors are those of `sweep`."""
     spool = Spool(config.spool)
     wanted: dict[str, Any] = {"server": config.server, "period_seconds": config.period_seconds, "now": int(now())}
     spool.prepare(**wanted)[1].close()
@@ -43,15 +59,7 @@ def sweep(config: Config, engine: Engine, *, with_running: bool, wait: float = 0
             # Who is registered must outlive a power cut.
             identities.sync(os.path.join(spool.path, "identity"))
             period_file.sync_directory(spool.path)
-            host = Host(config, spool, engine, identity, control, Archive(spool, control), lambda: int(now()), boot_now)
-            through = registration.register(host)
-            registration.replay(host)
-            closing.close_through(host, through)
-            if with_running:
-                running.ship(host)
-            _tidy(host)
-            _report(host)
-            return host.outcome
+            yield Host(config, spool, engine, identity, control, Archive(spool, control), lambda: int(now()), boot_now)
         finally:
             control.close()
 

@@ -11,10 +11,12 @@ from swiftstats.fields import CELL_COUNT, CELLS
 from swiftstats.periods import DAY
 from swiftstats.store import dialects, upsert
 from swiftstats.store.losses import Loss, losses_between, record_loss
-from swiftstats.store.schema import corrections, io_hours, writers
+from swiftstats.store.schema import accounts, corrections, io_hours, servers, writers
+from swiftstats.store.status import as_bytes
 from swiftstats.store.writers import Writer, hold
 
-__all__ = ["Loss", "corrections_between", "first_recorded", "hours", "known", "losses_between", "merge", "record_loss", "total"]
+__all__ = ["Loss", "corrections_between", "every_row", "first_recorded", "hours", "known", "losses_between", "merge",
+           "record_loss", "total"]
 
 #: Days that one statement reads: what the key (day, account, …) makes one seek each of, and the bound on what is in memory.
 DAYS = 31
@@ -85,9 +87,37 @@ def corrections_between(connection: Connection, account: bytes, begin: int, end:
     return list(connection.execute(query.order_by(corrections.c.period)).scalars())
 
 
-def first_recorded(connection: Connection) -> int | None:
-    """Return the start of the first period that any server recorded; None where none has registered."""
-    return connection.execute(select(func.min(writers.c.first_period))).scalar()
+def every_row(connection: Connection, begin: int, end: int, *, server: str | None = None,
+              ) -> Iterator[tuple[bytes, int, int, tuple[int, ...]]]:
+    """Yield (account, period, writer's id, cells) of every account in [begin, end), of one server or of all, in no order.
+
+    Rows stream: the connection can do nothing else before the last one.
+    """
+    query = select(accounts.c.name, io_hours.c.period, io_hours.c.writer_id, *(io_hours.c[name] for name in CELLS)).join_from(
+        io_hours, accounts, accounts.c.id == io_hours.c.account_id)
+    if server is not None:
+        query = query.where(io_hours.c.writer_id.in_(_writers_of(connection, server)))
+    days = connection.execute(select(select(func.min(io_hours.c.day)).scalar_subquery(),
+                                     select(func.max(io_hours.c.day)).scalar_subquery())).one()
+    if days[0] is None or begin >= end:
+        return
+    for day in range(max(days[0], begin // DAY), min(days[1], (end - 1) // DAY) + 1):
+        of_day = query.where(io_hours.c.day == day, io_hours.c.period >= begin, io_hours.c.period < end)
+        for name, period, writer, *cells in connection.execute(of_day.execution_options(stream_results=True, yield_per=1000)):
+            yield bytes(name), period, writer, tuple(cells)
+
+
+def first_recorded(connection: Connection, server: str | None = None) -> int | None:
+    """Return the start of the first period that any server, or that one, recorded; None where none has registered."""
+    query = select(func.min(writers.c.first_period))
+    if server is not None:
+        query = query.where(writers.c.id.in_(_writers_of(connection, server)))
+    return connection.execute(query).scalar()
+
+
+def _writers_of(connection: Connection, server: str) -> list[int]:
+    query = select(writers.c.id).join_from(writers, servers, servers.c.id == writers.c.server_id)
+    return list(connection.execute(query.where(servers.c.name == as_bytes(server))).scalars())
 
 
 def _sums(connection: Connection, account: bytes, begin: int, end: int) -> Iterator[Select[Any]]:
