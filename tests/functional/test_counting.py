@@ -19,6 +19,7 @@ from tests.functional import cases_refused, cases_s3, cases_swift
 from tests.functional.table import CASES, UNKNOWN, Case, numbers_of
 from tests.support.caller import Caller, Numbers
 from tests.support.cluster import Asker, mismatches, running_site
+from tests.support.witness import examine, shown
 
 pytestmark = [pytest.mark.swift, pytest.mark.timeout(300)]
 
@@ -117,3 +118,10 @@ def test_complete_and_without_losses(outcome: Outcome) -> None:
     """The answers over the cases are complete: no server is waited for, no period has a loss or a correction."""
     header, _figures = outcome.asker.json("AUTH_small-object")
     assert not {"Waiting For", "Incomplete", "Corrected"} & set(header), header
+
+
+def test_the_access_log_agrees(outcome: Outcome) -> None:
+    """Swift's own access log of the whole table has, per account, period and figure, what was metered: an independent witness."""
+    said = examine(outcome.asker.site)
+    assert not said["differences"], shown(said["differences"])
+    assert said["requests"] > 250 and said["own_requests"] > 250, "the log is not of these cases"

@@ -11,12 +11,14 @@ from typing import Callable, Iterator
 import pytest
 
 from swiftstats import fields, periods
+from swiftstats.demo.check import wait_complete
 from swiftstats.demo.ledger import classify
 from swiftstats.demo.processes import wait_for
 from swiftstats.demo.site import Site
 from swiftstats.demo.swift import Proxy
 from tests.support.caller import Caller, read_answer, request
 from tests.support.cluster import Asker, mismatches, running_site
+from tests.support.witness import examine, shown
 
 pytestmark = [pytest.mark.swift, pytest.mark.timeout(300)]
 
@@ -156,3 +158,16 @@ def test_many_requests_of_four_workers(site: Site) -> None:
         traffic.wait_for_more(1500)
     assert traffic.least == traffic.most, "no request may fail here"
     _check(site, caller, traffic, begin)
+
+
+def test_the_access_log_agrees(site: Site) -> None:
+    """The access log has what was metered; where workers were killed, it may lack lines of requests, but never we what it has.
+
+    A worker counts a request before its last byte leaves and logs it after; SIGTERM too ends a worker at once.
+    """
+    end = periods.floor(time.time(), PERIOD) + PERIOD
+    wait_complete(site, end - PERIOD, end, seconds=PERIOD + 60)
+    found = examine(site)["differences"]
+    killed = {f"AUTH_{name}" for name, (_, graceful) in SIGNALS.items() if not graceful}
+    unexpected = [each for each in found if each["account"] not in killed or each["difference"] < 0]
+    assert not unexpected, shown(unexpected)

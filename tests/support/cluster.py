@@ -20,7 +20,8 @@ from swiftstats.demo.site import Site
 from swiftstats.demo.swift import USERS
 
 ROOT = Path(__file__).resolve().parents[2]
-FAULTY = Filter("faulty", "swiftstats", {"paste.filter_factory": "tests.support.faulty:filter_factory"})
+#: Right of proxy-logging too, so that its access log has these requests.
+FAULTY = Filter("faulty", "proxy-logging", {"paste.filter_factory": "tests.support.faulty:filter_factory"})
 
 
 def users_of(names: Sequence[str]) -> tuple[User, ...]:
@@ -32,16 +33,17 @@ def users_of(names: Sequence[str]) -> tuple[User, ...]:
 def running_site(
     folder: Path, *, database: str | None = None, names: Sequence[str] = (), period_seconds: int = 10, workers: int = 2,
     plain_proxy: bool = False, server: str = "proxy-01", client_timeout: int = 60,
+    options: Mapping[str, Mapping[str, str]] | None = None,
 ) -> Iterator[Site]:
     """Start a site with users for `names`; stop it afterwards.
 
-    client_timeout: seconds after which the proxy gives up a client that sends or takes nothing.
+    client_timeout: seconds after which the proxy gives up a client that sends or takes nothing. options: more, by filter.
     """
     site = Site(
         folder, database=database, period_seconds=period_seconds, flush_interval=1, server=server,
         swift_options={
             "users": users_of(names), "workers": workers, "extra": [FAULTY],
-            "options": {"proxy-server": {"client_timeout": str(client_timeout)}},
+            "options": {"proxy-server": {"client_timeout": str(client_timeout)}, **(options or {})},
             # So that the proxy finds tests.support.faulty.
             "environment": {"PYTHONPATH": str(ROOT)},
         },
