@@ -40,6 +40,7 @@ class MariaDB:
         self.options = options
         self.port = 0
         self._process: subprocess.Popen[bytes] | None = None
+        self._guard: subprocess.Popen[bytes] | None = None
         self._databases = 0
 
     @property
@@ -63,6 +64,10 @@ class MariaDB:
             # A session of its own: Ctrl-C in a terminal reaches the tests, which then stop it in order.
             self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
                                              start_new_session=True)
+        # Its end of the pipe is closed when this process ends, however that happens: no server outlives its tests.
+        self._guard = subprocess.Popen(["/bin/sh", "-c", 'read line; kill -9 "$0"; [ -z "$1" ] || rm -rf "$1"',
+                                        str(self._process.pid), str(self.folder) if self._owned else ""],
+                                       stdin=subprocess.PIPE, stderr=subprocess.DEVNULL, start_new_session=True)
         self._wait_until_it_answers(log)
         return self
 
@@ -140,6 +145,10 @@ class MariaDB:
                 continue
 
     def _end(self, number: signal.Signals) -> None:
+        if self._guard is not None:
+            self._guard.kill()
+            self._guard.communicate()
+            self._guard = None
         if self._process is not None and self._process.poll() is None:
             self._process.send_signal(number)
             try:
