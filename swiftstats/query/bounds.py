@@ -25,6 +25,9 @@ PARTS = {
     ALL_OUT: ("bytes_out", "unbilled_bytes_out"),
 }
 
+#: The sum that tells whether what a figure lacks stands in another one.
+WHOLE = {"client_errors": REQUESTS, "disconnects": REQUESTS, **{part: whole for whole, parts in PARTS.items() for part in parts}}
+
 GONE = 499
 #: More body than this is no error's.
 SERVED_BYTES = 65536

@@ -6,10 +6,7 @@ from dataclasses import dataclass
 from typing import Optional, Sequence
 
 from swiftstats import periods
-from swiftstats.query.bounds import PARTS, REQUESTS
 from swiftstats.store.losses import Loss
-
-_CLASSES = (*PARTS[REQUESTS], "client_errors", "disconnects")
 
 
 @dataclass(frozen=True)
@@ -27,10 +24,10 @@ class Circumstances:
     recorded_from: Optional[int]
     losses: Sequence[Loss]
 
-    def reason(self, account: bytes | None, period: int | None, figure: str, *, more: bool, moved: bool) -> str:
-        """Say why a figure may differ: `more` was metered than logged, or less; `moved`: as many requests, in other figures."""
+    def reason(self, account: bytes | None, period: int | None, *, more: bool, moved: bool) -> str:
+        """Say why a figure may differ: `more` was metered than logged, or less; `moved`: it is right together with others."""
         begin, end = (self.begin, self.end) if period is None else (period, period + self.period_seconds)
-        if moved and figure in _CLASSES:
+        if moved:
             return "the client was told another status than the log has (499 stands for any), or another method"
         found = self._more(begin, end) if more else self._less(account, begin, end)
         return "; or ".join(found)
@@ -45,7 +42,7 @@ class Circumstances:
             found.append(f"the log ends at {periods.format(int(self.last))}: the file after it is missing")
         if self.server is None and self.servers > 1:
             found.append(f"the logs of some of {self.servers} servers are missing (--server compares one)")
-        return [*found, "a worker was killed between a request's last byte and its line, or syslog lost lines"]
+        return [*found, "a worker was killed: what had passed of a request is counted, and has no line", "syslog lost lines"]
 
     def _less(self, account: bytes | None, begin: int, end: int) -> list[str]:
         kinds = sorted({loss.kind for loss in self.losses if loss.begin < end and loss.end > begin

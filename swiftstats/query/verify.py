@@ -15,7 +15,7 @@ from sqlalchemy import Connection
 
 from swiftstats import periods
 from swiftstats.fields import CELL_COUNT
-from swiftstats.query.bounds import FIGURES, PARTS, Figures, figures
+from swiftstats.query.bounds import FIGURES, PARTS, WHOLE, Figures, figures
 from swiftstats.query.likely import Circumstances
 from swiftstats.query.logged import ANYBODY, EVERYBODY, NOTHING, TOTAL, UNKNOWN_ROW, Logged, split
 from swiftstats.query.tally import Tally
@@ -125,6 +125,6 @@ def _check(account: bytes | None, period: int, cells: tuple[int, ...], least: Fi
         if name in told or any(part in wrong or part in told for part in PARTS.get(name, ())):
             continue
         have, low, high = found[name]
-        reason = circumstances.reason(account, None if period == TOTAL else period, name, more=have > high,
-                                      moved="requests" not in wrong)
+        reason = circumstances.reason(account, None if period == TOTAL else period, more=have > high,
+                                      moved=WHOLE.get(name, name) not in wrong)
         yield Difference(account, None if period == TOTAL else period, name, have, low, high, reason)
