@@ -113,6 +113,13 @@ class Counters:
         with self._lock:
             self._release()
 
+    def __del__(self) -> None:
+        # Files and locks are plain descriptors, which nobody else would close.
+        try:
+            self._release()
+        except Exception:  # the interpreter may be going down
+            pass
+
     # All below runs under the lock.
 
     def _add_queued(self) -> None:
