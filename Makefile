@@ -4,11 +4,14 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+# How long `make faults` runs (s), and its seed; any where it is empty.
+SECONDS ?= 3600
+SEED ?=
 # More arguments for pytest, as in: make test-fast ARGS="-k periods"
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast lint programs clean
+.PHONY: help demo test test-fast faults lint programs clean
 
 help: ## list these targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-18s %s\n", $$1, $$2}'
@@ -19,8 +22,12 @@ demo: $(VENV)/.installed-demo ## run the whole meter on a real Swift, on this ma
 test: lint programs ## run everything: lint, types, unit, store, Swift, crash and documentation tests
 	$(BIN)/python -m pytest $(ARGS)
 
+faults: lint programs ## break a whole site at random, for SECONDS (an hour), by SEED (any); then three Galera nodes
+	$(BIN)/python -m tests.faults --seconds $(SECONDS) $(if $(SEED),--seed $(SEED)) $(ARGS)
+	$(BIN)/python -m pytest -rA tests/faults/slow_galera.py
+
 test-fast: $(VENV)/.installed-test ## run what needs no server, in under a minute
-	$(BIN)/python -m pytest -m "not mariadb and not swift and not crash" tests/unit tests/docs $(ARGS)
+	$(BIN)/python -m pytest -m "not mariadb and not swift and not crash and not faults" tests/unit tests/docs $(ARGS)
 
 lint: $(VENV)/.installed-test ## run ruff over everything, and mypy (strict) over swiftstats/
 	$(BIN)/ruff check .

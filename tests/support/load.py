@@ -1,7 +1,7 @@
 """A load of small requests on a real Swift, by threads that write down what each client saw end, and what it did not.
 
-Each thread uses one account at a time and one connection, with one request under way. `turn` begins new accounts: so what an
-account may have counted without its client knowing is at most one request for each fault.
+Each thread uses one account at a time and one connection, with one request under way. `turn` begins new accounts, and so does
+every request whose end the client did not see: what an account may have counted without its client knowing is one request.
 """
 
 from __future__ import annotations
@@ -15,8 +15,11 @@ from dataclasses import dataclass, field
 
 from swiftstats import fields
 from swiftstats.demo.ledger import classify
+from swiftstats.demo.processes import wait_for
 
 TITLES = [one.title for one in fields.FIELDS]
+#: How long a client that finds nobody at the port waits until it asks again (s).
+REFUSED_SECONDS = 0.02
 
 
 @dataclass
@@ -25,25 +28,39 @@ class Seen:
 
     finished: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     unfinished: dict[str, int] = field(default_factory=lambda: defaultdict(int))
+    turn: int = 0
+    #: Requests that ended without an answer. (A 5xx is one: Swift's own, where its servers are slow.)
+    cut: int = 0
 
-    def differences(self, counted: dict[str, int]) -> list[str]:
-        """Return a line per field that is less than what was finished, or more than that and what was not."""
+    def differences(self, counted: dict[str, int], shipped: dict[str, int] | None = None) -> list[str]:
+        """Return a line per field that is less than what was finished, or more than that and what was not.
+
+        shipped: what the store had before a fault that may lose; then that is the least.
+        """
         lines = []
         for title in TITLES:
-            least = self.finished[title]
-            most = least + self.unfinished[title]
+            least = self.finished[title] if shipped is None else shipped.get(title, 0)
+            most = self.finished[title] + self.unfinished[title]
             if not least <= counted[title] <= most:
                 lines.append(f"{title}: {counted[title]} counted, {least} to {most} seen")
         return lines
 
 
-class Load:
-    """Threads that upload, read, list and delete through the proxy at `port`, as a user who may use every account."""
+class _ServerError(http.client.HTTPException):
+    """An answer that says that something failed behind it."""
 
-    def __init__(self, port: int, token: str, *, threads: int = 4, seed: int = 0) -> None:
-        self._port, self._token = port, token
+
+class Load:
+    """Threads that upload, read, list and delete through the proxy at `port`, as a user who may use every account.
+
+    name: what its accounts are called; of two loads at once each needs its own.
+    """
+
+    def __init__(self, port: int, token: str, *, threads: int = 4, seed: int = 0, name: str = "load") -> None:
+        self._port, self._token, self._name = port, token, name
         self._stop = threading.Event()
         self._turn = 0
+        self._at = [0] * threads
         self.seen: dict[str, Seen] = {}
         self._ended = itertools.count(1)
         #: How many requests have finished so far.
@@ -59,21 +76,38 @@ class Load:
     def __exit__(self, *_: object) -> None:
         self._stop.set()
         for thread in self._threads:
-            thread.join(60)
+            thread.join(90)
             assert not thread.is_alive(), "a client hangs"
 
-    def turn(self) -> None:
-        """Let every thread begin a new account with its next request."""
+    def turn(self) -> int:
+        """Let every thread begin a new account with its next request; return the number of the turn."""
         self._turn += 1
+        return self._turn
+
+    def settle(self) -> None:
+        """Return once no thread uses an account of an earlier turn any more."""
+        turn = self._turn
+        wait_for(lambda: all(at >= turn for at in self._at), seconds=90, what="clients to end their requests")
+
+    def of(self, turn: int) -> dict[str, Seen]:
+        """Return what was seen of the accounts of one turn."""
+        return {account: seen for account, seen in list(self.seen.items()) if seen.turn == turn}
+
+    def work(self, requests: int, *, seconds: float = 90) -> None:
+        """Return once so many more requests have finished."""
+        until = self.requests + requests
+        wait_for(lambda: self.requests >= until, seconds=seconds, what=f"{requests} more requests of {self._name} to finish")
 
     def _run(self, number: int, chance: random.Random) -> None:
         connection = self._connection()
-        turn, account, objects, ready = -1, "", 0, False
+        turn, account, objects, ready, broken = -1, "", 0, False, 0
         while not self._stop.is_set():
-            if turn != self._turn:
-                turn, objects, ready = self._turn, 0, False
-                account = f"AUTH_load{number}t{turn}"
-                self.seen[account] = Seen()
+            if turn != self._turn or account in self.seen and self.seen[account].unfinished:
+                broken = 0 if turn != self._turn else broken + 1
+                self._at[number] = turn = self._turn
+                objects, ready = 0, False
+                account = f"AUTH_{self._name}{number}t{turn}" + (f"b{broken}" if broken else "")
+                self.seen[account] = Seen(turn=turn)
             if not ready:
                 ready = self._send(connection, account, "PUT", "/c", 0)
                 if not ready:
@@ -95,13 +129,20 @@ class Load:
         if method == "POST":
             headers["X-Object-Meta-Color"] = "blue"
         try:
+            if connection.sock is None:
+                connection.connect()
+        except OSError:
+            self._stop.wait(REFUSED_SECONDS)
+            return False  # nothing was sent: nothing to count
+        try:
             connection.request(method, f"/v1/{account}{path}", b"x" * size if method == "PUT" else None, headers)
             answer = connection.getresponse()
             body = answer.read()
             if answer.status >= 500:  # how much of the body it had read by then, it does not say
-                raise http.client.HTTPException(f"{answer.status}")
-        except (OSError, http.client.HTTPException):
+                raise _ServerError(f"{answer.status}")
+        except (OSError, http.client.HTTPException) as error:
             connection.close()
+            seen.cut += not isinstance(error, _ServerError)
             for title in (method, "Disconnects", "Client_Errors", "Server_Errors", "Denied"):
                 seen.unfinished[title] += 1
             for title in ("Bytes_In", "Unbilled_Bytes_In"):
@@ -109,7 +150,10 @@ class Load:
             for title in ("Bytes_Out", "Unbilled_Bytes_Out"):
                 seen.unfinished[title] += 2**20
             return False
-        for title, amount in classify(method, answer.status, size, len(body)).items():
+        sent = size
+        if size and answer.status >= 400:  # refused (409: a newer one is there), and how much was read it does not say
+            sent, seen.unfinished["Bytes_In"] = 0, seen.unfinished["Bytes_In"] + size
+        for title, amount in classify(method, answer.status, sent, len(body)).items():
             seen.finished[title] += amount
         self.requests = next(self._ended)
         if answer.headers.get("Connection") == "close":

@@ -1,0 +1,116 @@
+"""A database that is stopped, killed, read-only, locked, of an older schema, restored, or gone altogether."""
+
+from __future__ import annotations
+
+import random
+import threading
+
+import pymysql
+
+from swiftstats.demo.processes import wait_for
+from swiftstats.errors import DatabaseBusy
+from swiftstats.store import schema
+from tests.faults.harness import Harness
+from tests.faults.table import Fault
+from tests.support.hosts import dump, restore
+
+
+def stop(harness: Harness, chance: random.Random) -> None:
+    harness.mariadb.stop()
+    harness.pass_periods(3)
+    harness.mariadb.start()
+
+
+def kill(harness: Harness, chance: random.Random) -> None:
+    for _ in range(2):
+        harness.mariadb.kill()
+        harness.work()
+        harness.mariadb.start()
+        harness.work()
+
+
+def read_only(harness: Harness, chance: random.Random) -> None:
+    harness.mariadb.options = ("--read-only=1",)
+    harness.mariadb.restart()
+    try:
+        harness.pass_periods(1.5)
+    finally:
+        harness.mariadb.options = ()
+        harness.mariadb.restart()
+
+
+def deadlocks(harness: Harness, chance: random.Random) -> None:
+    """Somebody else takes the same rows in the other order, again and again."""
+    ending, lost = threading.Event(), []
+
+    def body() -> None:
+        connection = pymysql.connect(host="127.0.0.1", port=harness.mariadb.port, user="root", database="site")
+        while not ending.is_set():
+            try:
+                with connection.cursor() as cursor:
+                    cursor.execute("BEGIN")
+                    cursor.execute("UPDATE site SET changes = changes + 1")
+                    ending.wait(0.02)
+                    cursor.execute("UPDATE writers SET changes = changes + 1 ORDER BY id DESC")
+                connection.commit()
+            except pymysql.MySQLError as error:
+                lost.append(error.args[0])
+                connection.rollback()
+        connection.close()
+
+    rivals = [threading.Thread(target=body) for _ in range(2)]
+    before = _deadlocks(harness)
+    for rival in rivals:
+        rival.start()
+    try:
+        wait_for(lambda: _deadlocks(harness) >= before + 3, seconds=60, what="deadlocks")
+    finally:
+        ending.set()
+        for rival in rivals:
+            rival.join(60)
+
+
+def _deadlocks(harness: Harness) -> int:
+    rows = harness.mariadb.execute("SHOW GLOBAL STATUS LIKE 'Innodb_deadlocks'")
+    return int(str(rows[0][1]))
+
+
+def schema_behind(harness: Harness, chance: random.Random) -> None:
+    """The flusher waits for `swiftstats migrate`; here the revision just says that it has not been run."""
+    harness.mariadb.execute("UPDATE site.alembic_version SET version_num = '0001'")
+    try:
+        harness.pass_periods(1.5)
+    finally:
+        harness.mariadb.execute(f"UPDATE site.alembic_version SET version_num = '{schema.REVISION}'")
+
+
+def restored(harness: Harness, chance: random.Random) -> None:
+    """From a backup of periods ago, under the running flushers: they replay what was shipped since."""
+    backup = dump(harness.engine)
+    harness.work()
+    harness.pass_periods(2.5)
+    for _ in range(20):
+        try:
+            restore(harness.engine, backup)
+            return
+        except DatabaseBusy:
+            continue  # a flusher was in between
+    raise AssertionError("the backup could not be restored")
+
+
+def lost(harness: Harness, chance: random.Random) -> None:
+    """A database that is lost without a backup, and made anew: the hosts' archives hold all that they ever closed."""
+    harness.mariadb.execute("DROP DATABASE site", "CREATE DATABASE site")
+    harness.work()
+    harness.plain.command("migrate")
+
+
+FAULTS = (
+    Fault("database-stop", stop),
+    Fault("database-kill", kill),
+    Fault("database-read-only", read_only),
+    Fault("database-deadlocks", deadlocks),
+    Fault("database-schema-behind", schema_behind),
+    Fault("database-restored", restored),
+    Fault("database-lost", lost, short=False),
+)

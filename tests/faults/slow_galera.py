@@ -1,0 +1,158 @@
+"""A Galera cluster of three under real flushers: nodes that are killed in a flush, and partitions. Part of `make faults` only.
+
+(Its name keeps it out of `make test`: the cluster takes a while to start.)
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from swiftstats.demo.processes import Process, wait_for
+from tests.faults.galera import Cluster
+from tests.faults.host import command
+from tests.faults.load import COUNT
+from tests.faults.wire import Wire
+
+pytestmark = pytest.mark.timeout(300)
+
+NAMES = 20_000
+CONFIGURATION = """\
+[DEFAULT]
+database = mysql+pymysql://meter:meter@127.0.0.1:{port}/site
+spool = {folder}/spool
+server = {server}
+period_seconds = 5
+[flusher]
+flush = external
+flush_interval = 1
+flush_jitter = 0
+batch_rows = 500
+"""
+
+
+class Flusher:
+    """A host without a proxy: its counts come from a process of the test, its database through a wire to one node."""
+
+    def __init__(self, cluster: Cluster, folder: Path, server: str) -> None:
+        folder.mkdir()
+        self.cluster, self.node, self.server = cluster, cluster.nodes[0], server
+        self.wire = Wire(lambda: self.node.port)
+        self.configuration = folder / "swiftstats.conf"
+        self.configuration.write_text(CONFIGURATION.format(port=self.wire.port, folder=folder, server=server))
+        self.process = Process(f"flusher-{server}", command(self.configuration, "flush", "--verbose"), folder / "log")
+        self.counted = 0
+
+    def count(self, number: int = NAMES) -> None:
+        """Count one request for each of so many accounts."""
+        subprocess.run([sys.executable, "-c", COUNT, str(self.configuration), str(number), "AUTH_g", "proven"],
+                       stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, check=True, timeout=60)
+        self.counted += number
+
+    def fail_over(self, number: int) -> None:
+        """Reach the cluster by another node from now on, as a balancer would have it."""
+        self.node = self.cluster.nodes[number]
+        self.wire.cut_all()
+
+    def stored(self) -> int:
+        """Return what the cluster has of it, as its node says; -1 while it does not."""
+        try:
+            rows = self.node.execute(
+                "SELECT COALESCE(SUM(get_count), 0) FROM site.io_hours JOIN site.writers ON writers.id = writer_id"
+                f" JOIN site.servers ON servers.id = server_id WHERE servers.name = '{self.server}'")
+        except Exception:
+            return -1
+        return int(str(rows[0][0]))
+
+    def wait(self) -> None:
+        """Return when the database has all that was counted: no more, no less."""
+        wait_for(lambda: self.stored() >= self.counted, seconds=90,
+                 what=f"{self.counted} requests, {self.stored()} are there\n{self.process.tail()}")
+        assert self.stored() == self.counted
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Cluster]:
+    with Cluster() as started:
+        started.wait_for_size(3, of=started.nodes[0])
+        started.nodes[0].execute("CREATE DATABASE site", "CREATE USER meter@'127.0.0.1' IDENTIFIED BY 'meter'",
+                                 "GRANT ALL ON site.* TO meter@'127.0.0.1'")
+        yield started
+
+
+@pytest.fixture
+def flusher(cluster: Cluster, tmp_path: Path) -> Iterator[Flusher]:
+    yield from _running(cluster, tmp_path, f"host-{tmp_path.name}")
+
+
+@pytest.fixture
+def other(cluster: Cluster, tmp_path: Path) -> Iterator[Flusher]:
+    yield from _running(cluster, tmp_path, f"other-{tmp_path.name}")
+
+
+def _running(cluster: Cluster, folder: Path, server: str) -> Iterator[Flusher]:
+    started = Flusher(cluster, folder / server, server)
+    with started.wire:
+        subprocess.run(command(started.configuration, "migrate"), stdin=subprocess.DEVNULL, check=True, timeout=90)
+        started.process.start()
+        try:
+            yield started
+        finally:
+            started.process.stop()
+
+
+def test_node_killed_in_a_flush(cluster: Cluster, flusher: Flusher) -> None:
+    """A node that dies in the middle of a flush costs nothing: the flusher goes on with another one."""
+    flusher.count()
+    wait_for(lambda: 0 < flusher.stored() < NAMES, seconds=60, what="a flush under way")
+    cluster.nodes[0].kill()
+    flusher.fail_over(1)
+    flusher.wait()
+    cluster.start(cluster.nodes[0])
+    cluster.wait_for_size(3, of=cluster.nodes[0])
+    flusher.fail_over(0)
+    flusher.wait()
+
+
+def test_minority_refuses(cluster: Cluster, flusher: Flusher) -> None:
+    """A node that is cut off from the others takes nothing; what was counted waits, and is shipped once it is back."""
+    flusher.count(1000)
+    flusher.wait()
+    cluster.nodes[0].isolate(True)
+    try:
+        wait_for(lambda: cluster.nodes[0].status("cluster_status") == "non-Primary", seconds=60, what="a minority")
+        flusher.count()
+        wait_for(lambda: "cannot flush" in flusher.process.log.read_text(), seconds=30, what="the flusher to say so")
+    finally:
+        cluster.nodes[0].isolate(False)
+    cluster.wait_for_size(3, of=cluster.nodes[0])
+    flusher.wait()
+
+
+def test_majority_goes_on(cluster: Cluster, flusher: Flusher) -> None:
+    """The larger half of a partition takes everything; the node that was cut off has it too when it is back."""
+    cluster.nodes[0].isolate(True)
+    try:
+        cluster.wait_for_size(2, of=cluster.nodes[1])
+        flusher.fail_over(1)
+        flusher.count()
+        flusher.wait()
+    finally:
+        cluster.nodes[0].isolate(False)
+    cluster.wait_for_size(3, of=cluster.nodes[0])
+    flusher.fail_over(0)
+    flusher.wait()
+
+
+def test_flushers_on_two_nodes(cluster: Cluster, flusher: Flusher, other: Flusher) -> None:
+    """Two hosts flush the same accounts through two nodes at once; what certification refuses is tried again."""
+    other.fail_over(1)
+    for _ in range(3):
+        flusher.count(2000)
+        other.count(2000)
+    flusher.wait()
+    other.wait()
