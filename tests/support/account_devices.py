@@ -53,8 +53,8 @@ def make_account(device: Path, account: str, containers: Sequence[tuple[str, int
     return path
 
 
-def make_accounts(device: Path, count: int) -> None:
-    """Make `count` accounts, AUTH_0, AUTH_1, …, each in two policies: copies of one database, renamed.
+def make_accounts(device: Path, count: int, *, first: int = 0) -> None:
+    """Make `count` accounts, AUTH_0, AUTH_1, … or from another number on, each in two policies: copies of one database, renamed.
 
     The one of number n has n containers more than it lists, so that each has figures of its own.
     """
@@ -63,7 +63,7 @@ def make_accounts(device: Path, count: int) -> None:
     for path in sorted(template.parent.iterdir()):
         path.unlink()
     os.removedirs(template.parent)
-    for number in range(count):
+    for number in range(first, first + count):
         name = f"AUTH_{number}"
         path = place(device, name.encode())
         os.makedirs(path.parent)
