@@ -94,11 +94,11 @@ class AccountDatabases:
 
     def read(self, place: Place) -> Report | None:
         """Return what a database, or its account server, says; None where it is gone. Raises Unread."""
-        # Looked at first: what comes to be pending after this moment is later than the reading.
-        pending = _size(place.path + ".pending")
         try:
+            # Looked at first: what comes to be pending after this moment is later than the reading.
+            pending = _size(place.path + ".pending")
             rows = self._select(place.path)
-        except sqlite3.Error as error:
+        except (sqlite3.Error, OSError) as error:
             if not os.path.exists(place.path):
                 return None
             raise Unread(place.path, f"the database cannot be read: {error}") from None
@@ -180,7 +180,7 @@ def _rows(connection: sqlite3.Connection) -> list[tuple[object, ...]]:
 def _size(path: str) -> int:
     try:
         return os.stat(path).st_size
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return 0
 
 
