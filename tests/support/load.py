@@ -151,7 +151,8 @@ class Load:
                 seen.unfinished[title] += 2**20
             return False
         sent = size
-        if size and answer.status >= 400:  # refused (409: a newer one is there), and how much was read it does not say
+        # Where a newer one is there (a clock went back), Swift answers 202 unread; refused, it does not say how much it read.
+        if size and answer.status != 201:
             sent, seen.unfinished["Bytes_In"] = 0, seen.unfinished["Bytes_In"] + size
         for title, amount in classify(method, answer.status, sent, len(body)).items():
             seen.finished[title] += amount
