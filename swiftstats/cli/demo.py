@@ -115,6 +115,11 @@ def _exercise(site: Site, summary: dict[str, object], *, again: bool) -> None:
         ok=not found, requests=len(ledger.exchanges), begin=periods.format(begin), end=periods.format(end),
         complete_through=through, accounts=usage, differences=found,
     )
+    _say("crawling the account databases")
+    expected = {f"AUTH_{account}": check.stored(clients.swift(account)) for account in ("test", "test2")}
+    print("\n" + show.space(site, *check.wait_space(site, expected, seconds=60)), flush=True)
+    _say("the space of each account is what its containers hold")
+    summary["space"] = expected
     print("\n" + show.by_hand(site, tokens["operator"]), flush=True)
 
 

@@ -6,7 +6,7 @@ import json
 import time
 import urllib.error
 import urllib.request
-from typing import Any
+from typing import Any, Mapping
 from xml.etree import ElementTree
 
 from swiftstats import periods
@@ -61,6 +61,35 @@ def differences(site: Site, ledger: Ledger, begin: int, end: int) -> list[str]:
                 for name, value in expected.items() if row.get(name) != value
             ]
     return found
+
+
+def stored(client: Any) -> dict[str, int]:
+    """Return what an account's containers say that they hold, as a client of it sees them."""
+    names = [row["name"] for row in client.get_account(full_listing=True)[1]]
+    heads = [client.head_container(name) for name in names]
+    return {"Container": len(names), "Object": sum(int(head["x-container-object-count"]) for head in heads),
+            "Space": sum(int(head["x-container-bytes-used"]) for head in heads)}
+
+
+def wait_space(site: Site, expected: Mapping[str, Mapping[str, int]], *, seconds: float) -> tuple[int, int]:
+    """Crawl until the service answers what is stored; return the period (begin, end). Raises DemoError after `seconds`.
+
+    Swift's own accounts learn of uploads late: from the container updater, a moment after.
+    """
+    deadline = time.monotonic() + seconds
+    while True:
+        site.command("space", "--once")
+        # The period may just have ended: the one in which the crawl began has the readings then, or part of them.
+        end = periods.floor(time.time(), site.period_seconds) + site.period_seconds
+        begin = end - site.period_seconds
+        found = {}
+        for account in expected:
+            detail = json.loads(ask(by_url(site, "space_detail", site.token, account, begin, end, "json")))[1]
+            (found[account],) = detail.values()
+        if found == expected:
+            return begin, end
+        if time.monotonic() > deadline:
+            raise DemoError(f"the space was not that of the containers within {seconds:g} s: {found}, not {expected}")
 
 
 def _of_xml(text: str) -> dict[str, Any]:

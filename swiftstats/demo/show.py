@@ -83,6 +83,12 @@ def answers(site: Site, tokens: Mapping[str, str], begin: int, end: int) -> str:
     return "\n".join(f"{title}\n\n$ {query.command}\n{_pretty(query.answer())}\n" for title, query in queries)
 
 
+def space(site: Site, begin: int, end: int) -> str:
+    """Return the documented command for space, with what the service answers it now."""
+    query = by_url(site, "space_detail", site.token, "AUTH_test", begin, end, "json")
+    return f"The space that an account occupies:\n\n$ {query.command}\n{_pretty(query.answer())}\n"
+
+
 def by_hand(site: Site, operator: str) -> str:
     """Return commands to paste, that go on from here."""
     swift = site.swift
@@ -106,6 +112,8 @@ In a terminal:
 
   {swiftstats} status
   {swiftstats} usage {user.storage_account} --begin $(date -u +%F) --end $(date -u -d tomorrow +%F)
+  {swiftstats} space --once
+  {swiftstats} usage {user.storage_account} --space --begin $(date -u +%F) --end $(date -u -d tomorrow +%F)
 """
 
 

@@ -31,6 +31,12 @@ flush = external
 flush_interval = {flush_interval}
 flush_jitter = 0
 
+[space]
+method = databases
+devices = {folder}/swift/devices
+swift_dir = {folder}/swift
+mount_check = no
+
 [api]
 bind_port = {port}
 auth = tokens, swift

@@ -81,6 +81,8 @@ def test_once(folder: Path) -> None:
     assert set(summary["accounts"]) == {"AUTH_test", "AUTH_test2", "(unknown)"}
     assert summary["accounts"]["AUTH_test"]["Bytes_Out"] > 6_000_000
     assert summary["complete_through"] >= summary["end"]
+    assert summary["space"]["AUTH_test"]["Container"] == 2 and summary["space"]["AUTH_test"]["Space"] > 8_000_000
+    assert "/space_detail?account_id=AUTH_test;" in demo.text
     assert "curl -H 'X-Auth-Token: " in demo.text
     assert not demo.left()
 
