@@ -35,8 +35,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Crawl once, or until a signal."""
     settings = config.load(arguments.config)
-    logging.basicConfig(format="%(asctime)s %(name)s %(levelname)s %(message)s",
-                        level=logging.DEBUG if arguments.verbose else logging.INFO)
+    logging.basicConfig(format="%(asctime)s %(name)s %(levelname)s %(message)s", level=logging.WARNING)
+    # Ours only: libraries tell of requests at these levels, and of what is in them.
+    logging.getLogger("swiftstats").setLevel(logging.DEBUG if arguments.verbose else logging.INFO)
     engine = engines.create(settings.require("database"))
     method = method_of(settings, engine)
     stop = threading.Event()

@@ -124,15 +124,17 @@ class Crawl:
         return lasting + again
 
     def _round(self, items: Iterable[Any]) -> list[_Failure]:
-        """Read items; return what failed, as much of it as will be tried again."""
+        """Read items; return what failed, as much of it as will be tried again or named."""
         failures: list[_Failure] = []
+        kept = {False: 0, True: 0}
         for result in self._results(items):
             if result is None:
                 continue
             self.outcome.seen += 1
             if isinstance(result, _Failure):
                 self.outcome.failed += 1
-                if len(failures) < AGAIN:
+                kept[result.reason.lasting] += 1
+                if kept[result.reason.lasting] <= (NAMED if result.reason.lasting else AGAIN):
                     failures.append(result)
                 continue
             self.outcome.read += 1
@@ -178,7 +180,8 @@ class Crawl:
             try:
                 results.append(self._method.read(item))
             except Unread as reason:
-                results.append(_Failure(item, reason))
+                # Without its traceback, which would keep every frame, and the whole batch, in memory.
+                results.append(_Failure(item, reason.with_traceback(None)))
         return results
 
     def _flush(self) -> None:

@@ -1,0 +1,268 @@
+"""A crawl: what fails is tried again and counted once, what is read stands under its period, and memory does not grow."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import tracemalloc
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine
+
+from swiftstats import migrations
+from swiftstats.cli import main
+from swiftstats.cli.space import Progress, summary
+from swiftstats.collect import space as crawls
+from swiftstats.collect.account_names import OfStore
+from swiftstats.collect.space import Crawl, Outcome
+from swiftstats.collect.space_daemon import Daemon
+from swiftstats.errors import CrawlError, Unread
+from swiftstats.store import engine as engines
+from swiftstats.store import space
+from swiftstats.store.space import Report
+
+PERIOD = 3600
+NOW = 1_700_000_000 // PERIOD * PERIOD + 10
+
+
+class Listed:
+    """A method whose accounts are a list; `fails` says how often each cannot be read."""
+
+    method = "databases"
+    batch = 3
+
+    def __init__(self, items: Iterable[Any], fails: dict[bytes, int] | None = None, *, lasting: bool = False) -> None:
+        self._items, self.fails, self._lasting = items, dict(fails or {}), lasting
+        self.clock = NOW
+        self.asked: list[bytes] = []
+
+    def items(self) -> Iterator[Any]:
+        return iter(self._items)
+
+    def read(self, item: bytes) -> Report | None:
+        self.asked.append(item)
+        if item == b"gone":
+            return None
+        if self.fails.get(item, 0):
+            self.fails[item] -= 1
+            raise Unread(item.decode(), "not now", lasting=self._lasting)
+        return Report(item, "acc-01/sda", 0, self.clock, "active", 1, 2, 3)
+
+    def share(self) -> float | None:
+        return 0.5
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Engine:
+    made = engines.create(f"sqlite:///{tmp_path}/usage.db")
+    migrations.upgrade(made, ("AUTH_",))
+    return made
+
+
+@pytest.fixture(autouse=True)
+def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No pause before what failed is tried again."""
+    monkeypatch.setattr(crawls, "PAUSE_SECONDS", 0.0)
+
+
+def crawl(engine: Engine, method: Any, **given: Any) -> Outcome:
+    return Crawl(engine, method, **{"server": "acc-01", "period_seconds": PERIOD, "clock": lambda: NOW, **given}).run()
+
+
+def counts(outcome: Outcome) -> tuple[int, int, int, bool]:
+    return outcome.seen, outcome.read, outcome.failed, outcome.complete
+
+
+def read_of(engine: Engine, account: bytes) -> list[tuple[int, int]]:
+    with engines.read(engine) as connection:
+        return [(each.period, each.bytes) for each in space.readings(connection, account, 0, 2**33)]
+
+
+@pytest.mark.parametrize("concurrency", [1, 4])
+def test_every_account_is_read(engine: Engine, concurrency: int) -> None:
+    """Accounts are read by one thread or by several, those that are gone are no failures, and the run is recorded."""
+    names = [b"AUTH_%d" % number for number in range(20)]
+    assert counts(crawl(engine, Listed([*names, b"gone"]), concurrency=concurrency)) == (20, 20, 0, True)
+    assert all(read_of(engine, name) == [(NOW // PERIOD * PERIOD, 3)] for name in names)
+    with engines.read(engine) as connection:
+        (run,) = space.runs(connection, 10)
+        assert space.complete_through(connection) == NOW // PERIOD * PERIOD + PERIOD
+    assert (run.server, run.method, run.seen, run.read, run.failed, run.complete) == ("acc-01", "databases", 20, 20, 0, True)
+
+
+def test_what_failed_is_tried_again(engine: Engine, caplog: pytest.LogCaptureFixture) -> None:
+    """An account that fails twice is read in the end and counted once; one that always fails is unknown, and named."""
+    method = Listed([b"AUTH_a", b"AUTH_b", b"AUTH_c"], {b"AUTH_b": 2, b"AUTH_c": 99})
+    assert counts(crawl(engine, method, retries=3)) == (3, 2, 1, True)
+    assert (method.asked.count(b"AUTH_b"), method.asked.count(b"AUTH_c")) == (3, 4)
+    assert read_of(engine, b"AUTH_b") and not read_of(engine, b"AUTH_c")
+    assert "AUTH_c is unknown in this period: not now" in caplog.text and "AUTH_b" not in caplog.text
+
+
+def test_what_lasts_is_not_tried_again(engine: Engine, caplog: pytest.LogCaptureFixture) -> None:
+    """What would fail again, found while listing or while reading, is asked once, named and counted."""
+    method = Listed([Unread("/srv/node/sdb", "not mounted", lasting=True), b"AUTH_b"], {b"AUTH_b": 99}, lasting=True)
+    assert counts(crawl(engine, method)) == (2, 0, 2, True)
+    assert method.asked == [b"AUTH_b"] and "/srv/node/sdb is unknown" in caplog.text
+
+
+def test_nothing_is_tried_again_after_the_period(engine: Engine) -> None:
+    """What failed in a period that is over belongs to the next crawl."""
+    method = Listed([b"AUTH_a"], {b"AUTH_a": 1})
+    moments = iter([NOW])
+    outcome = crawl(engine, method, clock=lambda: next(moments, NOW + PERIOD))
+    assert counts(outcome) == (1, 0, 1, True) and method.asked == [b"AUTH_a"]
+
+
+def test_many_failures_are_counted_and_the_first_named(engine: Engine, caplog: pytest.LogCaptureFixture) -> None:
+    """The log of a cluster that is down stays short."""
+    names = [b"AUTH_%d" % number for number in range(300)]
+    assert counts(crawl(engine, Listed(names, dict.fromkeys(names, 99)), retries=0)) == (300, 0, 300, True)
+    assert len(caplog.records) == crawls.NAMED + 1 and "200 more accounts are unknown" in caplog.text
+
+
+def test_a_reading_stands_under_the_period_in_which_it_was_read(engine: Engine) -> None:
+    """A crawl that goes on over the hour files each account under its own."""
+    method = Listed([b"AUTH_%d" % number for number in range(6)])
+    of_item = method.read
+
+    def read(item: bytes) -> Report | None:
+        method.clock = NOW + PERIOD if item > b"AUTH_2" else NOW
+        return of_item(item)
+
+    method.read = read  # type: ignore[method-assign]
+    crawl(engine, method, concurrency=1)
+    assert [read_of(engine, b"AUTH_%d" % number)[0][0] // PERIOD - NOW // PERIOD for number in range(6)] == [0, 0, 0, 1, 1, 1]
+
+
+def test_a_crawl_that_cannot_go_on_is_recorded(engine: Engine) -> None:
+    """What was read before credentials were refused stands, and the run is not complete."""
+    def items() -> Iterator[bytes]:
+        yield from (b"AUTH_a", b"AUTH_b", b"AUTH_c")
+        raise CrawlError("the token is refused")
+
+    with pytest.raises(CrawlError):
+        crawl(engine, Listed(items()), concurrency=1)
+    assert read_of(engine, b"AUTH_a")
+    with engines.read(engine) as connection:
+        (run,) = space.runs(connection, 10)
+    assert run.ended_at is not None and not run.complete
+
+
+def test_a_signal_ends_a_crawl_half_way(engine: Engine) -> None:
+    """A crawl that is told to stop writes what it read, and is not complete."""
+    stop = threading.Event()
+
+    def items() -> Iterator[bytes]:
+        for number in range(100):
+            if number == 10:
+                stop.set()
+            yield b"AUTH_%d" % number
+
+    outcome = crawl(engine, Listed(items()), stop=stop, concurrency=1)
+    assert outcome.read == 12 and not outcome.complete and read_of(engine, b"AUTH_11")
+
+
+def test_memory_does_not_grow_with_the_accounts(engine: Engine) -> None:
+    """Twenty thousand accounts, a tenth of them failing, take no more memory than two thousand."""
+    def peak(count: int) -> int:
+        class Counted(Listed):
+            def read(self, item: bytes) -> Report | None:
+                if item.endswith(b"7"):
+                    raise Unread(item.decode(), "no", lasting=True)
+                return Report(item, "acc-01/sda", 0, NOW, "active", 1, 2, 3)
+
+        crawl(engine, Counted(b"AUTH_%d" % number for number in range(100)))
+        tracemalloc.start()
+        try:
+            crawl(engine, Counted(b"AUTH_%d" % number for number in range(count)))
+            return tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+
+    few, many = peak(2_000), peak(20_000)
+    assert many < 1.5 * few, (few, many)
+
+
+def test_the_store_s_accounts_are_asked_page_by_page(engine: Engine) -> None:
+    """Every account that the store knows and that has one of the prefixes is asked, whatever the size of a page."""
+    names = sorted([b"AUTH_%d" % number for number in range(7)] + ["SERVICE_ü\n".encode(), b"other"])
+    with engines.write(engine) as connection:
+        space.add_reports(connection, period=0, now=0, reports=[Report(name, "proxy", 0, 0, "active", 1, 2, 3) for name in names])
+    for page in (1, 3, 9, 100):
+        assert list(OfStore(engine, ("AUTH_", "SERVICE_"), page)) == [name for name in names if name != b"other"]
+    assert list(OfStore(engine, ("",))) == names
+
+
+def run_daemon(outcomes: list[Any], interval: float = 3600.0, crawl_seconds: float = 5.0) -> list[float]:
+    """Run a daemon over crawls that end so, or raise; return how long it waited after each."""
+    clock, waits = [float(NOW)], []
+
+    class Stop(threading.Event):
+        def wait(self, timeout: float | None = None) -> bool:
+            waits.append(timeout or 0.0)
+            clock[0] += timeout or 0.0
+            return False
+
+    stop, left = Stop(), iter(outcomes)
+
+    def once() -> Outcome:
+        clock[0] += crawl_seconds
+        outcome = next(left)
+        if len(waits) == len(outcomes) - 1:
+            stop.set()
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome  # type: ignore[no-any-return]
+
+    Daemon(once, interval=interval, stop=stop, clock=lambda: clock[0]).run()
+    return waits
+
+
+def test_the_daemon_crawls_at_once_and_after_each_interval() -> None:
+    """The first crawl is at once, the next ones when a multiple of the interval has passed; a long one is followed at once."""
+    done = Outcome(NOW)
+    assert run_daemon([done, done, done]) == [3585.0, 3595.0, 3595.0]
+    assert run_daemon([done, done], crawl_seconds=3700.0) == [0.0, 0.0]
+
+
+def test_the_daemon_tries_again_and_says_it_once(caplog: pytest.LogCaptureFixture) -> None:
+    """While what a crawl needs is away the daemon tries again with growing pauses, and says so once per outage."""
+    away = CrawlError("no token")
+    caplog.set_level(logging.WARNING)
+    assert run_daemon([away, away, ValueError("bug"), Outcome(NOW)])[:3] == [1.0, 2.0, 4.0]
+    assert [record.message.split(",")[0] for record in caplog.records] == [
+        "cannot crawl", "a crawl failed for a reason that nobody thought of", "crawling works again"]
+
+
+def test_a_line_says_how_a_crawl_ended(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """One line a run; on a terminal, meanwhile, accounts per second and about how many remain."""
+    outcome = Outcome(NOW, NOW + 7, 30, 28, 2, True)
+    assert summary("proxy", outcome) == "space by proxy: 30 seen, 28 read, 2 failed in 7 s, complete"
+    moments = iter([0.0, 0.1, 10.0])
+    monkeypatch.setattr("time.monotonic", lambda: next(moments))
+    progress = Progress(Listed([]))
+    progress(outcome)
+    progress(outcome)
+    assert capsys.readouterr().err == "\r\x1b[K30 accounts, 3/s, about 30 remain, 2 failed"
+
+
+def test_the_command_says_what_is_missing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Without a ring, or without a proxy's URL, the command refuses to start and names the option."""
+    path = tmp_path / "swiftstats.conf"
+    for section, said in (("", "swift_dir"), ("method = proxy\ntoken_file = /x\n", "proxy_url")):
+        path.write_text(f"[DEFAULT]\ndatabase = sqlite:///{tmp_path}/u.db\n[space]\nswift_dir = {tmp_path}\n{section}")
+        assert main.main(["--config", str(path), "space", "--once"]) == 1
+        assert said in capsys.readouterr().err
+
+
+def test_secrets_are_not_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """check-config shows neither the key nor the password of the crawler."""
+    path = tmp_path / "swiftstats.conf"
+    path.write_text("[space]\nauth_key = hush-hush\nos_password = hush-hush\n")
+    assert main.main(["--config", str(path), "check-config"]) == 0
+    shown = capsys.readouterr().out
+    assert "hush" not in shown and "[space] auth_key = ***" in shown
