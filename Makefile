@@ -11,7 +11,7 @@ SEED ?=
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast faults lint programs clean
+.PHONY: help demo test faults faults-short test-fast lint programs clean
 
 help: ## list these targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-18s %s\n", $$1, $$2}'
@@ -25,6 +25,9 @@ test: lint programs ## run everything: lint, types, unit, store, Swift, crash an
 faults: lint programs ## break a whole site at random, for SECONDS (an hour), by SEED (any); then three Galera nodes
 	$(BIN)/python -m tests.faults --seconds $(SECONDS) $(if $(SEED),--seed $(SEED)) $(ARGS)
 	$(BIN)/python -m pytest -rA tests/faults/slow_galera.py
+
+faults-short: lint programs ## break a whole site in each way once; some minutes
+	$(BIN)/python -m pytest -rA tests/faults/short_faults.py $(ARGS)
 
 test-fast: $(VENV)/.installed-test ## run what needs no server, in under a minute
 	$(BIN)/python -m pytest -m "not mariadb and not swift and not crash and not faults" tests/unit tests/docs $(ARGS)
