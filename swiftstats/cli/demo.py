@@ -100,6 +100,9 @@ def _exercise(site: Site, summary: dict[str, object], *, again: bool) -> None:
     begin = periods.floor(time.time(), seconds)
     ledger = Ledger(site.swift.proxy.port)
     traffic.run(clients, ledger, _say)
+    _say("test and test2: what their containers hold")
+    with ledger.watching():
+        expected = {f"AUTH_{account}": check.stored(clients.swift(account)) for account in ("test", "test2")}
     end = periods.floor(time.time(), seconds) + seconds
     print(f"\nWhat the clients sent and received:\n\n{show.traffic(ledger)}\n", flush=True)
     _say(f"waiting until the period up to {periods.format(end)} is complete")
@@ -116,7 +119,6 @@ def _exercise(site: Site, summary: dict[str, object], *, again: bool) -> None:
         complete_through=through, accounts=usage, differences=found,
     )
     _say("crawling the account databases")
-    expected = {f"AUTH_{account}": check.stored(clients.swift(account)) for account in ("test", "test2")}
     print("\n" + show.space(site, *check.wait_space(site, expected, seconds=60)), flush=True)
     _say("the space of each account is what its containers hold")
     summary["space"] = expected
