@@ -5,8 +5,8 @@
 In one run and one process, device by device in turn, so that what else the machine does slows both alike: `bare` opens each
 database of a list read-only, by the same library, asks it for the account's row and for the policies' rows, and closes it;
 `crawl` is all that `swiftstats space --once` does, with its defaults: it walks the device, reads, and writes reports and readings
-into an SQLite file. A round is all of the devices; the ratio is that of the rounds' medians, by the clock on the wall, and by the
-processor's time. The peak of memory is taken after a hundredth of the accounts and at the end. Written as JSON, to a file or to
+into an SQLite file. A round is all of the devices; the ratio is the median of the rounds', by the clock on the wall; by the processor's
+time it is that of the medians. The peak of memory is taken after a hundredth of the accounts and at the end. Written as JSON, to a file or to
 standard output; what happens meanwhile goes to standard error.
 """
 
@@ -131,12 +131,13 @@ def measure(folder: Path, accounts: int, rounds: int) -> dict[str, Any]:
             timed["crawl"].append(of_crawl)
     wall = {name: accounts / statistics.median(each.wall for each in found) for name, found in timed.items()}
     processor = {name: accounts / statistics.median(each.processor for each in found) for name, found in timed.items()}
+    ratios = [a.wall / b.wall for a, b in zip(timed["bare"], timed["crawl"])]
     return {
-        "bench": "space", "accounts": accounts, "rounds": rounds, "ratio": round(wall["crawl"] / wall["bare"], 3),
+        "bench": "space", "accounts": accounts, "rounds": rounds, "ratio": round(statistics.median(ratios), 3),
         "ratio_of_processor_time": round(processor["crawl"] / processor["bare"], 3), "target": TARGET,
         "accounts_per_second": {name: round(rate) for name, rate in wall.items()},
         "accounts_per_second_of_processor": {name: round(rate) for name, rate in processor.items()},
-        "ratios": [round(a.wall / b.wall, 3) for a, b in zip(timed["bare"], timed["crawl"])],
+        "ratios": [round(ratio, 3) for ratio in ratios],
         "peak_memory_bytes": {"after_a_hundredth": memory.early, "at_the_end": peak()},
         "python": platform.python_version(), "sqlite": sqlite3.sqlite_version, "processors": os.cpu_count(),
     }

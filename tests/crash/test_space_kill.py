@@ -72,8 +72,10 @@ def test_killed_half_way_and_started_again(engine: Engine, store_url: str, devic
     assert 0 < ask(engine, "SELECT count(*) FROM space_readings")[0][0] < ACCOUNTS
     assert f"{ACCOUNTS} seen, {ACCOUNTS} read, 0 failed" in mine.crawl()
     check(engine)
-    ended = ask(engine, "SELECT ended_at IS NULL, complete, failed FROM space_runs ORDER BY started_at")
-    assert [tuple(map(int, row)) for row in ended] == [(1, 0, 0), (0, 1, 0)]
+    *killed, last = [tuple(map(int, row)) for row in ask(
+        engine, "SELECT ended_at IS NULL, complete, failed FROM space_runs ORDER BY started_at")]
+    # Two that began in the same second are one run.
+    assert killed in ([], [(1, 0, 0)]) and last == (0, 1, 0)
     engine.dispose()
 
 
