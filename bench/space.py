@@ -5,9 +5,9 @@
 In one run and one process, device by device in turn, so that what else the machine does slows both alike: `bare` opens each
 database of a list read-only, by the same library, asks it for the account's row and for the policies' rows, and closes it;
 `crawl` is all that `swiftstats space --once` does, with its defaults: it walks the device, reads, and writes reports and readings
-into an SQLite file. A round is all of the devices; the ratio is the median of the rounds', by the clock on the wall; by the processor's
-time it is that of the medians. The peak of memory is taken after a hundredth of the accounts and at the end. Written as JSON, to a file or to
-standard output; what happens meanwhile goes to standard error.
+into an SQLite file. A round is all of the devices; the ratio is the median of the rounds', by the clock on the wall; by the
+processor's time it is that of the medians. The peak of memory is taken after a hundredth of the accounts and at the end. Written
+as JSON, to a file or to standard output; what happens meanwhile goes to standard error.
 """
 
 from __future__ import annotations
