@@ -13,7 +13,7 @@ from typing import Sequence
 from webob import Response  # type: ignore[import-untyped]
 
 from swiftstats.api import params
-from swiftstats.api.auth import rules
+from swiftstats.api.auth.verdict import AuthAway, Forbidden, Unauthenticated
 from swiftstats.errors import DatabaseAway, DatabaseBusy, SchemaError
 from swiftstats.query.question import BadQuestion, Fault, fault
 from swiftstats.represent import negotiate
@@ -21,7 +21,7 @@ from swiftstats.represent import negotiate
 LOG = logging.getLogger(__name__)
 
 #: error: the seconds after which a client should try again
-RETRY_AFTER = ((DatabaseAway, 10), (DatabaseBusy, 1), (SchemaError, 60), (rules.AuthAway, 10))
+RETRY_AFTER = ((DatabaseAway, 10), (DatabaseBusy, 1), (SchemaError, 60), (AuthAway, 10))
 
 #: What a client has to send, as WWW-Authenticate says it; the same for every rule.
 CHALLENGE = 'Token realm="swift-stats"'
@@ -65,10 +65,10 @@ def refusal(error: Exception) -> Refused:
         return Refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, [Fault("body", "", expected)])
     if isinstance(error, params.NotAForm):
         return Refused(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, [fault("Content-Type", str(error), params.FORM_TYPE)])
-    if isinstance(error, rules.Unauthenticated):
+    if isinstance(error, Unauthenticated):
         needed = Fault("X-Auth-Token", "", "a token that this service knows")
         return Refused(HTTPStatus.UNAUTHORIZED, [needed], [("WWW-Authenticate", CHALLENGE)])
-    if isinstance(error, rules.Forbidden):
+    if isinstance(error, Forbidden):
         return Refused(HTTPStatus.FORBIDDEN, [fault("account_id", error.asked, "an account that this token may read")])
     for kind, seconds in RETRY_AFTER:
         if isinstance(error, kind):

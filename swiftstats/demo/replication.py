@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import os
 import shutil
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from pathlib import Path
 
-from swiftstats.demo import rings
 from swiftstats.demo.processes import DemoError, Process, listening
-
-if TYPE_CHECKING:
-    from swiftstats.demo.swift import Swift
 
 #: What one replicator has, to look at every database once (s).
 SECONDS = 60
@@ -23,21 +20,20 @@ read only = no
 """
 
 
-def accounts(swift: Swift) -> None:
-    """Run the replicator of each account server, one after the other; raise DemoError where one fails."""
+def run(replicators: Sequence[Process], *, folder: Path, port: int) -> None:
+    """Run each to its end, one after the other; rsync serves `folder`/devices on `port`. Raises DemoError where one fails."""
     program = shutil.which("rsync")
     if program is None:
         raise DemoError("Swift's account replicator needs rsync; install it with: apt-get install rsync")
-    path, port = swift.folder / "rsyncd.conf", swift.ports["rsync"]
+    path = folder / "rsyncd.conf"
     # As root it would write as nobody.
-    path.write_text(_CONFIGURATION.format(folder=swift.folder, user="uid = 0\ngid = 0\n" if os.geteuid() == 0 else ""))
+    path.write_text(_CONFIGURATION.format(folder=folder, user="uid = 0\ngid = 0\n" if os.geteuid() == 0 else ""))
     daemon = Process("rsync", [program, "--daemon", "--no-detach", "--address=127.0.0.1", f"--port={port}", f"--config={path}"],
-                     swift.folder / "log" / "rsync.log")
+                     folder / "log" / "rsync.log")
     daemon.start()
     try:
         daemon.wait_ready(lambda: listening(port))
-        for name in swift.layout.accounts():
-            replicator = swift.server_process("account-replicator", conf=rings.conf(name))
+        for replicator in replicators:
             replicator.argv.append("once")
             replicator.start()
             status = replicator.wait(seconds=SECONDS)

@@ -164,12 +164,12 @@ class Swift:
             self._prepare()
             self._start_memcache()
             for name in self._names:
-                self._backends[name] = self.server_process(f"{rings.kind(name)}-server", conf=rings.conf(name))
+                self._backends[name] = self._server_process(f"{rings.kind(name)}-server", conf=rings.conf(name))
                 self._backends[name].start()
             for name in self._names:
                 self._backends[name].wait_ready()
                 self._progress(f"{name} server on port {self.ports[name]}")
-            self._backends[_UPDATER] = self.server_process(_UPDATER, conf="container-server")
+            self._backends[_UPDATER] = self._server_process(_UPDATER, conf="container-server")
             self._backends[_UPDATER].start()
             self.add_proxy(
                 "proxy-server", workers=self._workers, meter=self._meter, extra=self._extra, options=self._options,
@@ -200,7 +200,7 @@ class Swift:
             folder=str(self.folder), port=port, workers=workers, memcache_port=self.ports["memcache"], users=self.users,
             meter=meter, extra=extra, options=options or {},
         ))
-        proxy = Proxy(self.server_process("proxy-server", conf=name, prefix=prefix, environment=environment), port, workers)
+        proxy = Proxy(self._server_process("proxy-server", conf=name, prefix=prefix, environment=environment), port, workers)
         self.proxies.append(proxy)
         proxy.start()
         self._progress(f"proxy on {proxy.url} with {workers} worker{'s' if workers > 1 else ''}")
@@ -224,7 +224,8 @@ class Swift:
 
     def replicate_accounts(self) -> None:
         """Run the account replicator of each account server once, to its end: what a server missed is copied to it."""
-        replication.accounts(self)
+        replicators = [self._server_process("account-replicator", conf=rings.conf(name)) for name in self.layout.accounts()]
+        replication.run(replicators, folder=self.folder, port=self.ports["rsync"])
 
     def user(self, account: str) -> User:
         """Return the first user of an account (named without the prefix)."""
@@ -268,7 +269,7 @@ class Swift:
         memcache.wait_ready(lambda: listening(port))
         self._progress(f"memcache on port {port} ({real or 'our own'})")
 
-    def server_process(self, server: str, *, conf: str | None = None, prefix: Sequence[str] = (),
+    def _server_process(self, server: str, *, conf: str | None = None, prefix: Sequence[str] = (),
                        environment: Mapping[str, str] | None = None) -> Process:
         # A daemon shares a server's configuration, and has a log of its own.
         name = conf if conf and server.endswith("-server") else server

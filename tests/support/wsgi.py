@@ -6,8 +6,9 @@ It drives an application as eventlet's does: the answer's iterable to its end or
 from __future__ import annotations
 
 import io
+import threading
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Callable
 
 
 def environ(method: str = "GET", path: str = "/v1/AUTH_a/c/o", body: bytes | None = None, **more: Any) -> dict[str, Any]:
@@ -70,3 +71,51 @@ def serve(app: Any, env: dict[str, Any], *, chunks: int | None = None, iterate: 
         if close and hasattr(answer, "close"):
             answer.close()
     return seen
+
+
+class Endpoint:
+    """An application that answers as it was told, in chunks; it reads the request's body first."""
+
+    def __init__(self, *chunks: bytes, status: str = "200 OK", length: int | None = None, headers: Any = (), read: bool = True,
+                 late: bool = False, error: BaseException | None = None, environ: dict[str, Any] | None = None) -> None:
+        self.chunks, self.status, self.headers = chunks, status, list(headers)
+        self.read, self.late, self.error = read, late, error
+        self.sets = environ or {}
+        if length is not None:
+            self.headers.append(("Content-Length", str(length)))
+        self.closed = 0
+
+    def __call__(self, env: dict[str, Any], start_response: Any) -> Any:
+        if self.read:
+            env["wsgi.input"].read()
+        env.update(self.sets)
+        if self.late:
+            return self.lately(start_response)
+        start_response(self.status, self.headers)
+        return self.body()
+
+    def lately(self, start_response: Any) -> Any:
+        # As Swift's proxy-logging does: the status comes with the first chunk.
+        start_response(self.status, self.headers)
+        yield from self.body()
+
+    def body(self) -> Any:
+        try:
+            yield from self.chunks
+            if self.error is not None:
+                raise self.error
+        finally:
+            self.closed += 1
+
+
+class Trouble(Exception):
+    pass
+
+
+def in_threads(work: Callable[[], None], count: int = 32) -> None:
+    """Run `work` in so many threads at once, and wait for all of them."""
+    threads = [threading.Thread(target=work) for _ in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()

@@ -10,9 +10,9 @@ from typing import Iterator
 import pytest
 
 from swiftstats.api.auth import rules
-from swiftstats.api.auth.rules import AuthAway, Forbidden, Unauthenticated, Verdict
 from swiftstats.api.auth.swift import SwiftRule
 from swiftstats.api.auth.tokens import TokensFile
+from swiftstats.api.auth.verdict import AuthAway, Forbidden, Unauthenticated, Verdict
 from swiftstats.config import Config
 from swiftstats.errors import ConfigError
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from swiftstats.api.auth.rules import AuthAway, Verdict
 from swiftstats.api.auth.tokens import TokensFile, TokensRule, hashed
+from swiftstats.api.auth.verdict import AuthAway, Verdict
 from swiftstats.errors import ConfigError
 
 NOW = 1_350_892_800

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import Any, Mapping
 
-from swiftstats.api.auth.rules import Verdict
+from swiftstats.api.auth.verdict import Verdict
 
 LOG = logging.getLogger(__name__)
 

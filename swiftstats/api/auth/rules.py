@@ -10,48 +10,14 @@ A rule for Keystone belongs here as one more line: it reads what keystonemiddlew
 
 from __future__ import annotations
 
-import enum
-from typing import Any, Callable, Mapping, Protocol, Sequence
+from typing import Any, Callable, Mapping, Sequence
 
+from swiftstats.api.auth.none import NoneRule
+from swiftstats.api.auth.swift import SwiftRule
+from swiftstats.api.auth.tokens import TokensRule
+from swiftstats.api.auth.verdict import AuthAway, Forbidden, Rule, Unauthenticated, Verdict
 from swiftstats.config import Config
-from swiftstats.errors import ConfigError, SwiftStatsError
-
-
-class Verdict(enum.Enum):
-    """What a rule says of a request."""
-
-    YES = "may read the account"
-    NO = "known, and may not read this account"
-    UNKNOWN = "not known"
-
-
-class Unauthenticated(SwiftStatsError):
-    """No token, or none that any rule knows."""
-
-
-class Forbidden(SwiftStatsError):
-    """A token that is known, and may not read what was asked for."""
-
-    def __init__(self, asked: str) -> None:
-        self.asked = asked
-        super().__init__("the token may not read this account")
-
-
-class AuthAway(SwiftStatsError):
-    """A rule cannot tell now: the cluster does not answer, or the tokens file will not do."""
-
-
-class Rule(Protocol):
-    """One way to tell who may read an account. Thread-safe."""
-
-    def judge(self, environ: Mapping[str, Any], account: bytes) -> Verdict:
-        """Judge a request for an account by its raw name; raise AuthAway where it cannot be told now."""
-
-
-def token_of(environ: Mapping[str, Any]) -> str:
-    """Return the token that came with a request, or ''. It is never logged and never answered."""
-    token: str = environ.get("HTTP_X_AUTH_TOKEN", "")
-    return token.strip()
+from swiftstats.errors import ConfigError
 
 
 class Rules:
@@ -82,20 +48,14 @@ class Rules:
 
 
 def _tokens(config: Config) -> Rule:
-    from swiftstats.api.auth.tokens import TokensRule
-
     return TokensRule(config.tokens_file)
 
 
 def _swift(config: Config) -> Rule:
-    from swiftstats.api.auth.swift import SwiftRule
-
     return SwiftRule(config.require("swift_url"), cache_seconds=config.auth_cache_seconds)
 
 
 def _none(config: Config) -> Rule:
-    from swiftstats.api.auth.none import NoneRule
-
     if not config.allow_anonymous:
         raise ConfigError("auth = none lets everybody read everything; it needs allow_anonymous = yes in [api]", path=config.path)
     return NoneRule()

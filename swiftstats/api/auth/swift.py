@@ -15,7 +15,7 @@ from typing import Any, Callable, Mapping
 from urllib.parse import quote, urlsplit
 
 from swiftstats import fields
-from swiftstats.api.auth.rules import AuthAway, Verdict, token_of
+from swiftstats.api.auth.verdict import AuthAway, Verdict, token_of
 from swiftstats.errors import ConfigError
 
 #: How long the proxy may take to connect, and to answer, in seconds.

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from typing import Any, Callable, Iterator, Mapping, Sequence
 
 from swiftstats import periods
-from swiftstats.api.auth.rules import AuthAway, Verdict, token_of
+from swiftstats.api.auth.verdict import AuthAway, Verdict, token_of
 from swiftstats.errors import ConfigError, TimeError
 
 LOG = logging.getLogger(__name__)
