@@ -44,8 +44,11 @@ def test_sum_of_nothing() -> None:
     assert "Byte_Hours\t\n" in as_table.total(found, aligned=False)
 
 
-@given(st.lists(st.none() | st.dictionaries(st.text(st.characters(exclude_categories=["Cs"]), min_size=1),
-                                            st.tuples(st.none() | COUNT, COUNT, COUNT), max_size=4), max_size=5))
+#: Without NUL: the store refuses it in a name (UnfitReport), and Python 3.10's csv cannot read it back.
+NAMES = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1)
+
+
+@given(st.lists(st.none() | st.dictionaries(NAMES, st.tuples(st.none() | COUNT, COUNT, COUNT), max_size=4), max_size=5))
 def test_same_names_and_numbers(hours: list[dict[str, Values] | None]) -> None:
     """A breakdown has the same names and numbers in JSON, XML and CSV, whatever the names hold."""
     def made() -> space.Breakdown:
