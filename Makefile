@@ -30,7 +30,7 @@ faults-short: lint programs ## break a whole site in each way once; some minutes
 	$(BIN)/python -m pytest -rA tests/faults/short_faults.py $(ARGS)
 
 test-fast: $(VENV)/.installed-test ## run what needs no server, in under a minute
-	$(BIN)/python -m pytest -m "not mariadb and not swift and not crash and not faults" tests/unit tests/docs $(ARGS)
+	$(BIN)/python -m pytest -m "not mariadb and not swift and not keystone and not crash and not faults" tests/unit tests/docs $(ARGS)
 
 lint: $(VENV)/.installed-test ## run ruff over everything, and mypy (strict) over swiftstats/
 	$(BIN)/ruff check .

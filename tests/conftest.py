@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Iterator
 import pytest
 
 if TYPE_CHECKING:
+    from tests.support.keystone import Keystone
     from tests.support.mariadb import MariaDB
 
 
@@ -17,6 +18,15 @@ def mariadb() -> Iterator[MariaDB]:
     from tests.support.mariadb import MariaDB  # its driver is not there where only the journal and the filter are tested
 
     with MariaDB() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def keystone() -> Iterator[Keystone]:
+    """One real Keystone for the whole run; whoever needs domains, projects and users makes them, by names of its own."""
+    from tests.support.keystone import Keystone
+
+    with Keystone() as server:
         yield server
 
 
