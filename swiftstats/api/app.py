@@ -103,16 +103,16 @@ class Application:
             raise faults.unknown_query(name, list(routes.QUERIES))
         return routes.QUERIES[name]
 
-    def _io_sum(self, environ: Mapping[str, Any], given: Given) -> Response:
+    def _io_sum(self, environ: dict[str, Any], given: Given) -> Response:
         return self._total(environ, given, lambda connection, question, now: io.total(connection, question))
 
-    def _space_sum(self, environ: Mapping[str, Any], given: Given) -> Response:
+    def _space_sum(self, environ: dict[str, Any], given: Given) -> Response:
         return self._total(environ, given, lambda connection, question, now: space.total(connection, question, now=now))
 
-    def _io_detail(self, environ: Mapping[str, Any], given: Given) -> Response:
+    def _io_detail(self, environ: dict[str, Any], given: Given) -> Response:
         return self._detail(environ, given, lambda connection, question, now: io.detail(connection, question, now=now))
 
-    def _space_detail(self, environ: Mapping[str, Any], given: Given) -> Response:
+    def _space_detail(self, environ: dict[str, Any], given: Given) -> Response:
         def found(connection: Connection, question: Question, now: float) -> answer.Detail | answer.Breakdown:
             by = given.values.get("by")
             if by is None:
@@ -121,7 +121,7 @@ class Application:
 
         return self._detail(environ, given, found, by=space.PARTS)
 
-    def _total(self, environ: Mapping[str, Any], given: Given,
+    def _total(self, environ: dict[str, Any], given: Given,
                ask: Callable[[Connection, Question, float], answer.Sum]) -> Response:
         question = given.question(self._config, detail=False)
         self._rules.check(environ, question.account, question.asked)
@@ -130,7 +130,7 @@ class Application:
             found = ask(connection, question, self._now(connection))
         return self._response(given.format, found.header, body=given.format.total(found))
 
-    def _detail(self, environ: Mapping[str, Any], given: Given,
+    def _detail(self, environ: dict[str, Any], given: Given,
                 ask: Callable[[Connection, Question, float], answer.Detail | answer.Breakdown], *,
                 by: Sequence[str] = ()) -> Response:
         question = given.question(self._config, detail=True, by=by)
@@ -166,16 +166,16 @@ class Application:
         response.headers.extend(form.headers(header))
         return response
 
-    def _root(self, environ: Mapping[str, Any], given: Given) -> Response:
+    def _root(self, environ: dict[str, Any], given: Given) -> Response:
         """List versions and routes. (Where there will be a page, whoever prefers text/html is sent to it.)"""
         listed = [{"path": route.path, "methods": list(route.methods), "help": route.help} for route in routes.ROUTES]
         versions = [{"id": "1", "status": "current", "version": swiftstats.__version__}]
         return _json({"name": "swift-stats", "versions": versions, "queries": list(routes.QUERIES), "routes": listed})
 
-    def _healthcheck(self, environ: Mapping[str, Any], given: Given) -> Response:
+    def _healthcheck(self, environ: dict[str, Any], given: Given) -> Response:
         return Response(body=b"OK", content_type="text/plain", charset="UTF-8")
 
-    def _version(self, environ: Mapping[str, Any], given: Given) -> Response:
+    def _version(self, environ: dict[str, Any], given: Given) -> Response:
         try:
             revision = store.revision(self._engine)
         except StoreError:

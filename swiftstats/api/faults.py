@@ -13,7 +13,7 @@ from typing import Sequence
 from webob import Response  # type: ignore[import-untyped]
 
 from swiftstats.api import params
-from swiftstats.api.auth.verdict import AuthAway, Forbidden, Unauthenticated
+from swiftstats.api.auth.caller import AccountNeeded, AuthAway, Forbidden, Unauthenticated
 from swiftstats.errors import DatabaseAway, DatabaseBusy, SchemaError
 from swiftstats.query.question import BadQuestion, Fault, fault
 from swiftstats.represent import negotiate
@@ -22,9 +22,6 @@ LOG = logging.getLogger(__name__)
 
 #: error: the seconds after which a client should try again
 RETRY_AFTER = ((DatabaseAway, 10), (DatabaseBusy, 1), (SchemaError, 60), (AuthAway, 10))
-
-#: What a client has to send, as WWW-Authenticate says it; the same for every rule.
-CHALLENGE = 'Token realm="swift-stats"'
 
 
 class Refused(Exception):
@@ -67,7 +64,9 @@ def refusal(error: Exception) -> Refused:
         return Refused(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, [fault("Content-Type", str(error), params.FORM_TYPE)])
     if isinstance(error, Unauthenticated):
         needed = Fault("X-Auth-Token", "", "a token that this service knows")
-        return Refused(HTTPStatus.UNAUTHORIZED, [needed], [("WWW-Authenticate", CHALLENGE)])
+        return Refused(HTTPStatus.UNAUTHORIZED, [needed], [("WWW-Authenticate", each) for each in error.challenges])
+    if isinstance(error, AccountNeeded):
+        return Refused(HTTPStatus.BAD_REQUEST, [Fault("account", "", "the account that this token is for")])
     if isinstance(error, Forbidden):
         return Refused(HTTPStatus.FORBIDDEN, [fault("account_id", error.asked, "an account that this token may read")])
     for kind, seconds in RETRY_AFTER:

@@ -10,9 +10,9 @@ from typing import Iterator
 import pytest
 
 from swiftstats.api.auth import rules
-from swiftstats.api.auth.swift import SwiftRule
+from swiftstats.api.auth.caller import AccountNeeded, AuthAway, Forbidden, Scope, Unauthenticated
+from swiftstats.api.auth.swift import SwiftRule, Verdict
 from swiftstats.api.auth.tokens import TokensFile
-from swiftstats.api.auth.verdict import AuthAway, Forbidden, Unauthenticated, Verdict
 from swiftstats.config import Config
 from swiftstats.errors import ConfigError
 
@@ -55,7 +55,10 @@ def proxy() -> Iterator[Proxy]:
 
 
 def judged(rule: SwiftRule, token: str, account: bytes = b"AUTH_a") -> Verdict:
-    return rule.judge({"HTTP_X_AUTH_TOKEN": token}, account)
+    found = rule.caller({"HTTP_X_AUTH_TOKEN": token}, [account])
+    if found is None:
+        return Verdict.UNKNOWN
+    return Verdict.YES if found.scope == Scope(accounts=(account,)) else Verdict.NO
 
 
 @pytest.mark.parametrize(("status", "verdict"), [
@@ -108,7 +111,7 @@ def test_kept_is_bounded(proxy: Proxy) -> None:
     rule = SwiftRule(proxy.url, cache_seconds=60, cache_entries=3)
     for token in ("401-a", "401-b", "401-c", "401-a", "401-d"):
         judged(rule, token)
-    assert len(rule._cache) == 3
+    assert len(rule._kept) == 3
     proxy.asked.clear()
     for token in ("401-a", "401-d", "401-b"):
         judged(rule, token)
@@ -127,7 +130,17 @@ def test_not_asked(proxy: Proxy) -> None:
     rule = SwiftRule(proxy.url, cache_seconds=60)
     assert judged(rule, "") is judged(rule, "x" * 10_000) is Verdict.UNKNOWN
     assert judged(rule, "204", b"(unknown)") is Verdict.NO
+    with pytest.raises(AccountNeeded):
+        rule.caller({"HTTP_X_AUTH_TOKEN": "204"}, [])
     assert proxy.asked == []
+
+
+def test_several_accounts(proxy: Proxy) -> None:
+    """Of several accounts the token reads those that the cluster says; one request has at most a hundred asked about."""
+    rule = SwiftRule(proxy.url, cache_seconds=60)
+    found = rule.caller({"HTTP_X_AUTH_TOKEN": "204"}, [b"AUTH_%d" % number for number in range(200)] + [b"(unknown)"])
+    assert found is not None and len(found.scope.accounts) == len(proxy.asked) == 100
+    assert "204" not in found.who
 
 
 def test_proxy_away() -> None:
@@ -186,4 +199,19 @@ def test_anonymous(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """With none, everybody reads everything, and that is said at start."""
     anybody = rules.from_config(config(tmp_path, auth=("none",), allow_anonymous=True))
     anybody.check({}, b"AUTH_a", "a")
+    assert anybody.scope({}) == Scope(all=True)
     assert "everybody" in caplog.text
+
+
+def test_scope(proxy: Proxy, tmp_path: Path) -> None:
+    """For resources of many accounts a rule says what may be read; the cluster only of accounts that are named."""
+    file = TokensFile(str(tmp_path / "tokens"))
+    operator, tenant = file.create("operator", None, now=0), file.create("tenant", ["AUTH_a"], now=0)
+    both = rules.from_config(config(tmp_path, auth=("swift", "tokens"), swift_url=proxy.url))
+    assert both.scope({"HTTP_X_AUTH_TOKEN": operator}) == Scope(all=True)
+    assert both.scope({"HTTP_X_AUTH_TOKEN": tenant}) == Scope(accounts=(b"AUTH_a",))
+    assert both.scope({"HTTP_X_AUTH_TOKEN": "204"}, [b"AUTH_b"]) == Scope(accounts=(b"AUTH_b",))
+    with pytest.raises(AccountNeeded):
+        both.scope({"HTTP_X_AUTH_TOKEN": "204"})
+    with pytest.raises(Unauthenticated):
+        both.scope({"HTTP_X_AUTH_TOKEN": "401"}, [b"AUTH_b"])

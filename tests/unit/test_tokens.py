@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from swiftstats.api.auth.caller import AuthAway
+from swiftstats.api.auth.swift import Verdict
 from swiftstats.api.auth.tokens import TokensFile, TokensRule, hashed
-from swiftstats.api.auth.verdict import AuthAway, Verdict
 from swiftstats.errors import ConfigError
 
 NOW = 1_350_892_800
@@ -23,7 +24,10 @@ def file(tmp_path: Path) -> TokensFile:
 
 
 def judged(rule: TokensRule, token: str, account: bytes = b"AUTH_a") -> Verdict:
-    return rule.judge({"HTTP_X_AUTH_TOKEN": token}, account)
+    found = rule.caller({"HTTP_X_AUTH_TOKEN": token}, [account])
+    if found is None:
+        return Verdict.UNKNOWN
+    return Verdict.YES if found.scope.may_read(account) else Verdict.NO
 
 
 def test_holds_no_token(file: TokensFile) -> None:

@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import logging
-from typing import Any, Mapping
+from typing import Any, Mapping, Sequence
 
-from swiftstats.api.auth.verdict import Verdict
+from swiftstats.api.auth.caller import CHALLENGE, Caller, Scope
 
 LOG = logging.getLogger(__name__)
+_ANYBODY = Caller("none", "anybody", Scope(all=True))
 
 
 class NoneRule:
-    """Says yes to everything, and says so at start."""
+    """Knows everybody, and says so at start."""
+
+    asks = False
 
     def __init__(self) -> None:
         LOG.warning("auth = none: everybody who reaches this service reads every account's usage")
 
-    def judge(self, environ: Mapping[str, Any], account: bytes) -> Verdict:
-        """Say yes."""
-        return Verdict.YES
+    def caller(self, environ: Mapping[str, Any], accounts: Sequence[bytes]) -> Caller:
+        """Return anybody."""
+        return _ANYBODY
+
+    def challenge(self, environ: Mapping[str, Any]) -> str:
+        """Return what is never said."""
+        return CHALLENGE

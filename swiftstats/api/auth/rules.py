@@ -1,23 +1,23 @@
 """Who may read which account: the rules of `auth =`, asked one after the other.
 
-Each rule judges a request alone, by its WSGI environ: YES, NO (it knows the token, and this account is not for it), or
-UNKNOWN (the token is not one of its own). A YES of any rule admits; a NO ends the matter, so a token that one rule knows is
-never shown to another. Rules are asked in the order of RULES, whatever order `auth` gives: a token of the tokens file is not
-sent to the cluster.
-
-A rule for Keystone belongs here as one more line: it reads what keystonemiddleware left in the environ.
+Each rule tells, by a request's WSGI environ, who asks and what they may read, or that it does not know them. The first that
+knows them decides, so a token that one rule knows is never shown to another. Rules are asked in the order of RULES, whatever
+order `auth` gives: a token of the tokens file is not sent to the cluster.
 """
 
 from __future__ import annotations
 
-from typing import Any, Callable, Mapping, Sequence
+from typing import Any, Callable, MutableMapping, Sequence
 
+from swiftstats.api.auth.caller import AccountNeeded, AuthAway, Caller, Forbidden, Rule, Scope, Unauthenticated
 from swiftstats.api.auth.none import NoneRule
 from swiftstats.api.auth.swift import SwiftRule
 from swiftstats.api.auth.tokens import TokensRule
-from swiftstats.api.auth.verdict import AuthAway, Forbidden, Rule, Unauthenticated, Verdict
 from swiftstats.config import Config
 from swiftstats.errors import ConfigError
+
+#: Where a request's environ keeps the Caller, once known.
+CALLER = "swiftstats.caller"
 
 
 class Rules:
@@ -26,25 +26,34 @@ class Rules:
     def __init__(self, rules: Sequence[Rule]) -> None:
         self._rules = tuple(rules)
 
-    def check(self, environ: Mapping[str, Any], account: bytes, asked: str) -> None:
-        """Return where the request may read the account; else raise Unauthenticated, Forbidden or AuthAway.
+    def check(self, environ: MutableMapping[str, Any], account: bytes, asked: str) -> None:
+        """Return where the request may read the account; else raise Forbidden, or what `caller` does."""
+        if not self.caller(environ, (account,)).scope.may_read(account):
+            raise Forbidden(asked)
 
-        A rule that cannot tell now does not stand in the way of another that says yes.
+    def scope(self, environ: MutableMapping[str, Any], accounts: Sequence[bytes] = ()) -> Scope:
+        """Return what the request may read; raise what `caller` does. accounts: those that it asks for by name."""
+        return self.caller(environ, accounts).scope
+
+    def caller(self, environ: MutableMapping[str, Any], accounts: Sequence[bytes] = ()) -> Caller:
+        """Return who asks, and note it in the environ; raise Unauthenticated, AccountNeeded or AuthAway.
+
+        A rule that cannot tell now does not stand in the way of another that knows the caller.
         """
-        away: AuthAway | None = None
+        unsure: AuthAway | AccountNeeded | None = None
         for rule in self._rules:
             try:
-                verdict = rule.judge(environ, account)
-            except AuthAway as error:
-                away = error
+                found = rule.caller(environ, accounts)
+            except (AuthAway, AccountNeeded) as error:
+                unsure = error
                 continue
-            if verdict is Verdict.YES:
-                return
-            if verdict is Verdict.NO:
-                raise Forbidden(asked)
-        if away is not None:
-            raise away
-        raise Unauthenticated("no token that is known")
+            if found is not None:
+                environ[CALLER] = found
+                return found
+        if unsure is not None:
+            raise unsure
+        said = [rule.challenge(environ) for rule in self._rules]
+        raise Unauthenticated([each for each in dict.fromkeys(said) if each is not None])
 
 
 def _tokens(config: Config) -> Rule:

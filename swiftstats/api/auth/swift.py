@@ -6,36 +6,52 @@ request like any other, and is metered as one. The token goes to `swift_url` and
 
 from __future__ import annotations
 
-import hashlib
+import enum
 import http.client
-import threading
 import time
-from collections import OrderedDict
-from typing import Any, Callable, Mapping
+from typing import Any, Callable, Mapping, Sequence
 from urllib.parse import quote, urlsplit
 
 from swiftstats import fields
-from swiftstats.api.auth.verdict import AuthAway, Verdict, token_of
+from swiftstats.api.auth.caller import (
+    CHALLENGE,
+    TOKEN_LENGTH,
+    AccountNeeded,
+    AuthAway,
+    Caller,
+    Scope,
+    digest_of,
+    token_of,
+)
+from swiftstats.api.auth.kept import ENTRIES, Kept
 from swiftstats.errors import ConfigError
 
 #: How long the proxy may take to connect, and to answer, in seconds.
 TIMEOUT = 5.0
-#: The most verdicts that are kept.
-CACHE_ENTRIES = 10_000
-#: The longest token that is passed on: Swift's own limit for a header is 8,192 bytes.
-TOKEN_BYTES = 8000
+#: Of how many accounts one request may have the proxy asked; it may not read those beyond.
+ACCOUNTS = 100
 
 #: Client errors that say nothing of the token: slow down, or try again.
 _NOT_NOW = frozenset((408, 429, 497, 498, 499))
 
 
+class Verdict(enum.Enum):
+    """What the proxy says of a token and an account."""
+
+    YES = "may read the account"
+    NO = "known, and may not read this account"
+    UNKNOWN = "not known"
+
+
 class SwiftRule:
-    """Asks a Swift proxy. Verdicts are kept by SHA-256 of token and account, so that no token is kept.
+    """Asks a Swift proxy. Verdicts are kept by a hash of token and account, so that no token is kept.
 
     `clock` gives monotonic seconds. Raises ConfigError for a URL that will not do.
     """
 
-    def __init__(self, url: str, *, cache_seconds: float, cache_entries: int = CACHE_ENTRIES, timeout: float = TIMEOUT,
+    asks = True
+
+    def __init__(self, url: str, *, cache_seconds: float, cache_entries: int = ENTRIES, timeout: float = TIMEOUT,
                  clock: Callable[[], float] = time.monotonic) -> None:
         try:
             parts = urlsplit(url)
@@ -45,31 +61,35 @@ class SwiftRule:
         if host is None or parts.scheme not in ("http", "https") or parts.username or parts.query or parts.fragment:
             raise ConfigError("swift_url: expected the proxy's address, such as http://127.0.0.1:8080, without /v1")
         self._tls, self._host, self._port, self._path = parts.scheme == "https", host, port, parts.path.rstrip("/")
-        self._cache_seconds, self._cache_entries = cache_seconds, cache_entries
-        self._timeout, self._clock = timeout, clock
-        self._lock = threading.Lock()  # guards the cache, and is never held while the proxy is asked
-        self._cache: OrderedDict[bytes, tuple[Verdict, float]] = OrderedDict()  # least recently used first
+        self._timeout = timeout
+        self._kept: Kept[Verdict] = Kept(seconds=cache_seconds, entries=cache_entries, clock=clock)
 
-    def judge(self, environ: Mapping[str, Any], account: bytes) -> Verdict:
-        """Judge by what the proxy says, or said lately."""
+    def caller(self, environ: Mapping[str, Any], accounts: Sequence[bytes]) -> Caller | None:
+        """Return who the proxy says that may read some of the accounts, or said so lately."""
         token = token_of(environ)
-        if not token or len(token) > TOKEN_BYTES:
-            return Verdict.UNKNOWN
+        if not token or len(token) > TOKEN_LENGTH:
+            return None
+        if not accounts:
+            raise AccountNeeded("a token of the cluster's is good for accounts that are named")
+        verdicts = {account: self.judge(token, account) for account in accounts[:ACCOUNTS]}
+        if all(verdict is Verdict.UNKNOWN for verdict in verdicts.values()):
+            return None
+        granted = tuple(account for account, verdict in verdicts.items() if verdict is Verdict.YES)
+        return Caller("swift", "swift:" + digest_of(token).hex()[:12], Scope(accounts=granted))
+
+    def challenge(self, environ: Mapping[str, Any]) -> str:
+        """Return that a token is needed."""
+        return CHALLENGE
+
+    def judge(self, token: str, account: bytes) -> Verdict:
+        """Return what the proxy says of an account, or said lately; raise AuthAway."""
         if account == fields.UNKNOWN.encode():
             return Verdict.NO  # no account of the cluster: its autocreate would say yes to anybody who administers one
-        key = hashlib.sha256(hashlib.sha256(token.encode("utf-8", "surrogateescape")).digest() + account).digest()
-        now = self._clock()
-        with self._lock:
-            verdict, until = self._cache.get(key, (Verdict.UNKNOWN, now))
-            if now < until:
-                self._cache.move_to_end(key)
-                return verdict
-        verdict = judged(self._head(token, account))
-        with self._lock:
-            self._cache[key] = (verdict, now + self._cache_seconds)
-            self._cache.move_to_end(key)
-            while len(self._cache) > self._cache_entries:
-                self._cache.popitem(last=False)
+        key, since = digest_of(token, account), self._kept.now()
+        verdict = self._kept.get(key)
+        if verdict is None:
+            verdict = judged(self._head(token, account))
+            self._kept.keep(key, verdict, since=since)
         return verdict
 
     def _head(self, token: str, account: bytes) -> int:

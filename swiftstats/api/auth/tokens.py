@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from typing import Any, Callable, Iterator, Mapping, Sequence
 
 from swiftstats import periods
-from swiftstats.api.auth.verdict import AuthAway, Verdict, token_of
+from swiftstats.api.auth.caller import CHALLENGE, AuthAway, Caller, Scope, token_of
 from swiftstats.errors import ConfigError, TimeError
 
 LOG = logging.getLogger(__name__)
@@ -39,9 +39,9 @@ class Entry:
     created: int
     expires: int | None
 
-    def may_read(self, account: bytes) -> bool:
-        """Tell whether an account, by its raw name, is in the scope."""
-        return self.accounts is None or any(account == name.encode() for name in self.accounts)
+    def scope(self) -> Scope:
+        """Return what may be read, by raw names."""
+        return Scope(all=self.accounts is None, accounts=tuple(name.encode() for name in self.accounts or ()))
 
 
 def hashed(token: str) -> str:
@@ -183,6 +183,8 @@ class TokensRule:
     revoked any of them. `clock` gives seconds since 1970.
     """
 
+    asks = False
+
     def __init__(self, path: str, *, clock: Callable[[], float] = time.time) -> None:
         self._file = TokensFile(path)
         self._clock = clock
@@ -209,8 +211,8 @@ class TokensRule:
                 LOG.info("tokens file read again: %d tokens", len(self._entries))
             return self._entries
 
-    def judge(self, environ: Mapping[str, Any], account: bytes) -> Verdict:
-        """Judge by the entry of the token. Every entry is compared, in constant time, whichever matches."""
+    def caller(self, environ: Mapping[str, Any], accounts: Sequence[bytes]) -> Caller | None:
+        """Return who the token's entry says. Every entry is compared, in constant time, whichever matches."""
         entries = self._current()
         digest = hashed(token_of(environ))
         found: Entry | None = None
@@ -218,5 +220,9 @@ class TokensRule:
             if hmac.compare_digest(entry.sha256, digest):
                 found = entry
         if found is None or (found.expires is not None and found.expires <= self._clock()):
-            return Verdict.UNKNOWN
-        return Verdict.YES if found.may_read(account) else Verdict.NO
+            return None
+        return Caller("tokens", "tokens:" + found.name, found.scope(), found.expires)
+
+    def challenge(self, environ: Mapping[str, Any]) -> str:
+        """Return that a token is needed."""
+        return CHALLENGE
