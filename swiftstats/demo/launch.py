@@ -45,6 +45,13 @@ class Appender(logging.Handler):
         # A lock shared by greenlets and real threads may deadlock under eventlet.
         self.lock = None
 
+    def handle(self, record: logging.LogRecord) -> bool:
+        # Python 3.13's own enters the lock without asking whether there is one.
+        wanted = bool(self.filter(record))
+        if wanted:
+            self.emit(record)
+        return wanted
+
     def emit(self, record: logging.LogRecord) -> None:
         try:
             access = record.name == _ACCESS
