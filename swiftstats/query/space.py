@@ -2,7 +2,7 @@
 
 A level is not a total: each period has the last reading in it, or is unknown, and over the measured periods it becomes
 byte-hours. An account that was found deleted, or not there, occupies nothing until it is read as active again, also where no
-crawler finds it any more. Sum and details come from one generator, so they cannot differ.
+crawler finds it any more. The sum is made in the store by the same rule, where a test holds it against the details.
 """
 
 from __future__ import annotations
@@ -52,20 +52,14 @@ class Breakdown(answer.Breakdown):
 def total(connection: Connection, question: Question, *, now: float) -> Sum:
     """Return the sum over the range; `now` tells which periods have begun."""
     above = header(connection, question)
-    seconds = question.period_seconds
-    measured = area = most = most_objects = 0
-    last = None
-    for _, count, values, _ in _spans(connection, question, now=now):
-        if values is None:
-            continue
-        _, objects, size = values
-        measured += count
-        area += size * count
-        most, most_objects, last = max(most, size), max(most_objects, objects), size
-    asked = (question.end - question.begin) // seconds
-    if not measured:
+    found = space.total(connection, question.account, question.begin, question.end,
+                        period_seconds=question.period_seconds, now=now)
+    asked = (question.end - question.begin) // question.period_seconds
+    if found is None:
         return Sum(above, (None, None, None, None, None, asked, 0))
-    return Sum(above, (half_up(area * seconds, periods.HOUR), most, last, half_up(area, measured), most_objects, asked, measured))
+    average = half_up(found.byte_seconds, found.measured * question.period_seconds)
+    return Sum(above, (half_up(found.byte_seconds, periods.HOUR), found.max_bytes, found.last_bytes, average, found.max_objects,
+                       asked, found.measured))
 
 
 def detail(connection: Connection, question: Question, *, now: float) -> Detail:

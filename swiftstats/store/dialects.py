@@ -64,6 +64,10 @@ class Dialect(ABC):
         """Return expressions (high, low) of a sum = high × 2^32 + low, exact beyond 2^63."""
 
     @abstractmethod
+    def exact_order(self, plus: ColumnElement[int], minus: ColumnElement[int] | None) -> list[ColumnElement[Any]]:
+        """Return what orders groups by their exact sum of `plus` less that of `minus`."""
+
+    @abstractmethod
     def alone(self, engine: Engine, purpose: str) -> AbstractContextManager[None]:
         """Let nobody else do `purpose` to this database meanwhile; raise DatabaseBusy where somebody does."""
 
@@ -125,6 +129,14 @@ class SQLite(Dialect):
     def exact_sum(self, column: ColumnElement[int]) -> tuple[ColumnElement[Any], ColumnElement[Any]]:
         # SUM of integers overflows with an error at 2^63, and TOTAL is a float: the halves of 2^31 rows still fit.
         return func.sum(column.op(">>")(32)), func.sum(column.op("&")(0xFFFFFFFF))
+
+    def exact_order(self, plus: ColumnElement[int], minus: ColumnElement[int] | None) -> list[ColumnElement[Any]]:
+        high, low = self.exact_sum(plus)
+        if minus is not None:
+            less = self.exact_sum(minus)
+            high, low = high - less[0], low - less[1]
+        # What the low half carries belongs to the high one; both operators keep the sign.
+        return [high + low.op(">>")(32), low.op("&")(0xFFFFFFFF)]
 
     @contextmanager
     def alone(self, engine: Engine, purpose: str) -> Iterator[None]:
@@ -222,6 +234,9 @@ class MySQL(Dialect):
 
     def exact_sum(self, column: ColumnElement[int]) -> tuple[ColumnElement[Any], ColumnElement[Any]]:
         return text("0"), func.sum(column)  # type: ignore[return-value]
+
+    def exact_order(self, plus: ColumnElement[int], minus: ColumnElement[int] | None) -> list[ColumnElement[Any]]:
+        return [func.sum(plus) if minus is None else func.sum(plus) - func.sum(minus)]
 
     @contextmanager
     def alone(self, engine: Engine, purpose: str) -> Iterator[None]:

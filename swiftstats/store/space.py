@@ -21,11 +21,12 @@ from swiftstats.store.schema import accounts, space_accounts, space_containers, 
 from swiftstats.store.space_readings import Reading, containers, last_status, policies, readings
 from swiftstats.store.space_report import PolicyFigures, Report, UnfitReport
 from swiftstats.store.space_runs import Coverage, Run, begin_run, complete_through, coverage, end_run, runs, waiting_for
+from swiftstats.store.space_sums import SpaceSum, sums
 
 __all__ = [
     "Coverage", "PolicyFigures", "Reading", "Report", "Run", "UnfitReport", "add_reports", "begin_run",
     "complete_through", "containers", "coverage", "end_run", "known_accounts", "last_status", "policies", "readings",
-    "runs", "waiting_for",
+    "runs", "total", "waiting_for",
 ]
 
 #: By which a replica's later word is told: the time of reading, then whatever is greater, so that there is always one.
@@ -58,6 +59,12 @@ def add_reports(connection: Connection, *, period: int, reports: Sequence[Report
     chosen = list(_choose(connection, day, period, touched))
     upsert.latest(connection, space_readings, chosen)
     _remember(connection, period, {row[_ACCOUNT]: row[_STATUS] for row in chosen})
+
+
+def total(connection: Connection, account: bytes, begin: int, end: int, *, period_seconds: int, now: float) -> SpaceSum | None:
+    """Return what an account occupied in [begin, end); None where nothing was measured. See space_sums.sums."""
+    ids = upsert.account_ids(connection, [account]).values()
+    return next(iter(sums(connection, list(ids), begin, end, period_seconds=period_seconds, now=now).values()), None)
 
 
 def known_accounts(connection: Connection, after: bytes, limit: int) -> list[bytes]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from typing import Any, Collection, Iterator, Sequence
 
-from sqlalchemy import ColumnElement, Connection, Select, func, insert, select
+from sqlalchemy import ColumnElement, Connection, Select, Table, func, insert, select
 
 from swiftstats.fields import CELL_COUNT, CELLS
 from swiftstats.periods import DAY
@@ -67,7 +67,7 @@ def total(connection: Connection, account: bytes, begin: int, end: int) -> tuple
     cells = [0] * CELL_COUNT
     for query in _sums(connection, account, begin, end):
         for row in connection.execute(query):
-            cells = [before + added for before, added in zip(cells, _whole(row))]
+            cells = [before + added for before, added in zip(cells, whole(row))]
     return tuple(cells)
 
 
@@ -76,7 +76,7 @@ def hours(connection: Connection, account: bytes, begin: int, end: int) -> Itera
     period = io_hours.c.period
     for query in _sums(connection, account, begin, end):
         for row in connection.execute(query.add_columns(period).group_by(period).order_by(period)):
-            yield row[-1], _whole(row[:-1])
+            yield row[-1], whole(row[:-1])
 
 
 def corrections_between(connection: Connection, account: bytes, begin: int, end: int) -> list[int]:
@@ -121,7 +121,7 @@ def _writers_of(connection: Connection, server: str) -> list[int]:
 
 
 def _sums(connection: Connection, account: bytes, begin: int, end: int) -> Iterator[Select[Any]]:
-    """Yield queries that together sum [begin, end), each over some days, none outside what is stored; see `_whole`.
+    """Yield queries that together sum [begin, end), each over some days, none outside what is stored; see `whole`.
 
     Days are listed, so that each is one seek of the key (day, account, period, writer) and not a scan of everybody's day.
     The account's id is looked up first, since an optimizer makes no seek of a subquery.
@@ -134,17 +134,18 @@ def _sums(connection: Connection, account: bytes, begin: int, end: int) -> Itera
         return
     first, last = max(first, begin // DAY), min(last, (end - 1) // DAY)
     for start in range(first, last + 1, DAYS):
-        yield select(*_halves(dialects.of(connection))).where(
+        yield select(*halves(dialects.of(connection), io_hours)).where(
             io_hours.c.day.in_(range(start, min(start + DAYS, last + 1))), io_hours.c.account_id == number,
             io_hours.c.period >= begin, io_hours.c.period < end)
 
 
 @functools.cache
-def _halves(dialect: dialects.Dialect) -> tuple[ColumnElement[Any], ...]:
-    return tuple(half for name in CELLS for half in dialect.exact_sum(io_hours.c[name]))
+def halves(dialect: dialects.Dialect, table: Table) -> tuple[ColumnElement[Any], ...]:
+    """Return what sums the cells of a table exactly, two columns each; see `whole`."""
+    return tuple(half for name in CELLS for half in dialect.exact_sum(table.c[name]))
 
 
-def _whole(halves: Sequence[Any]) -> tuple[int, ...]:
+def whole(halves: Sequence[Any]) -> tuple[int, ...]:
     """Return exact sums from their columns (high, low), which are NULL where there was no row."""
     numbers = [int(half or 0) for half in halves]
     return tuple((high << 32) + low for high, low in zip(numbers[::2], numbers[1::2]))
