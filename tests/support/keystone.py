@@ -210,7 +210,9 @@ class Keystone:
     def _setup(self) -> tuple[str, ...]:
         """Return the commands of keystone-manage that fill an empty database and folder."""
         (self.folder / "keys").mkdir(mode=0o700)
-        return "db_sync", f"fernet_setup --keystone-user {os.geteuid()} --keystone-group {os.getegid()}", "bootstrap"
+        catalog = " ".join(f"--bootstrap-{interface}-url {self.url}" for interface in ("public", "internal", "admin"))
+        return ("db_sync", f"fernet_setup --keystone-user {os.geteuid()} --keystone-group {os.getegid()}",
+                f"bootstrap --bootstrap-region-id RegionOne {catalog}")
 
     def _know_itself(self) -> None:
         """Log in as the administrator, and make the user that validates tokens."""
