@@ -71,15 +71,6 @@ def now_of(connection: Connection) -> int:
     return int(time.time()) if now is None else now
 
 
-def state(server: ServerStatus) -> str:
-    """Return what a server is, in a word."""
-    if server.retired_at is not None:
-        return "retired"
-    if any(writer.live for writer in server.writers):
-        return "live"
-    return "announced" if server.announced_at is not None else "ended"
-
-
 def moment(seconds: int | None) -> str | None:
     """Write a moment, or nothing."""
     return None if seconds is None else periods.format(seconds)
@@ -88,7 +79,7 @@ def moment(seconds: int | None) -> str | None:
 def _listed(found: list[ServerStatus]) -> Iterator[tuple[object, ...]]:
     for server in found:
         if not server.writers:
-            yield server.name, state(server), None, None, moment(server.closed_through), None
+            yield server.name, server.state, None, None, moment(server.closed_through), None
         for writer in server.writers:
             yield (server.name, _writer_state(writer), writer.incarnation, moment(writer.first_period),
                    moment(writer.closed_through), moment(writer.last_flush))

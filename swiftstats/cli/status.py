@@ -5,23 +5,20 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from dataclasses import dataclass
 from typing import Any
-
-from sqlalchemy import Connection
 
 from swiftstats import config as configuration
 from swiftstats import periods
-from swiftstats.cli.server import moment, now_of, state
+from swiftstats.cli.server import moment, now_of
 from swiftstats.config import Config
 from swiftstats.errors import StoreError
 from swiftstats.journal.spool import Spool
+from swiftstats.query import site as sites
+from swiftstats.query.site import Site, Space, outcome
 from swiftstats.represent import as_table
 from swiftstats.store import engine as store
-from swiftstats.store import space, usage, writers
 from swiftstats.store.losses import Loss
-from swiftstats.store.space import Coverage, Run
-from swiftstats.store.writers import Freshness, ServerStatus
+from swiftstats.store.writers import ServerStatus
 
 DESCRIPTION = (
     "Show this host's spool, and from the database how far the site is complete, what each server has closed and sent, the last "
@@ -30,30 +27,6 @@ DESCRIPTION = (
 
 #: Of a spool's description: what is a moment.
 _MOMENTS = ("oldest_period", "closed_through", "shipped_through", "last_sweep")
-
-
-#: Runs that are looked at for the last one of each crawler.
-RUNS = 1000
-
-
-@dataclass(frozen=True)
-class Space:
-    """What the database knows of crawlers: up to when they read all, what they read lately, and the last run of each."""
-
-    complete_through: int | None
-    coverage: Coverage | None
-    runs: tuple[Run, ...]
-
-
-@dataclass(frozen=True)
-class Site:
-    """What the database knows; `now` is its time."""
-
-    now: int
-    freshness: Freshness
-    servers: tuple[ServerStatus, ...]
-    losses: tuple[Loss, ...]
-    space: Space
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -94,29 +67,7 @@ def site_of(config: Config, *, days: int) -> Site:
     engine = store.create(config.require("database"))
     store.check_schema(engine)
     with store.read(engine) as connection:
-        now = now_of(connection)
-        return Site(
-            now=now,
-            freshness=writers.complete_through(connection),
-            servers=tuple(writers.servers(connection)),
-            losses=tuple(usage.losses_between(connection, now - days * periods.DAY, periods.LAST)),
-            space=space_of(connection),
-        )
-
-
-def space_of(connection: Connection) -> Space:
-    """Read what the database knows of crawlers; runs by server and method."""
-    last: dict[tuple[str, str], Run] = {}
-    for each in space.runs(connection, RUNS):
-        last.setdefault((each.server, each.method), each)
-    lately = space.coverage(connection, 1)
-    return Space(space.complete_through(connection), lately[0] if lately else None,
-                 tuple(last[crawler] for crawler in sorted(last)))
-
-
-def outcome(run: Run) -> str:
-    """Say in a word how a run ended."""
-    return "not ended" if run.ended_at is None else "complete" if run.complete else "incomplete"
+        return sites.read(connection, now=now_of(connection), days=days)
 
 
 def _shown(spool: dict[str, Any], *, iso: bool) -> dict[str, Any]:
@@ -133,7 +84,7 @@ def _json(site: Site | None) -> dict[str, Any]:
         "complete_through": None if through is None else periods.iso(through),
         "servers": [
             {
-                "name": server.name, "state": state(server), "closed_through": _iso(server.closed_through),
+                "name": server.name, "state": server.state, "closed_through": _iso(server.closed_through),
                 "last_flush": _iso(server.last_flush), "backlog_periods": server.backlog_periods,
                 "spool_bytes": server.spool_bytes,
                 "live_writers": [writer.incarnation for writer in server.writers if writer.live],
@@ -221,7 +172,7 @@ def _space(found: Space, *, aligned: bool) -> list[str]:
 
 def _state(server: ServerStatus) -> str:
     live = sum(writer.live for writer in server.writers)
-    return f"{state(server)}, {live} writers" if live > 1 else state(server)
+    return f"{server.state}, {live} writers" if live > 1 else server.state
 
 
 def _losses(site: Site, days: int, *, aligned: bool) -> str:

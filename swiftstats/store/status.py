@@ -9,6 +9,9 @@ from sqlalchemy import Connection, Row, select
 
 from swiftstats.store import schema
 
+#: What a server can be: it counts; it is waited for and has not come; all that it had left was closed; it is gone for good.
+STATES = ("live", "announced", "ended", "retired")
+
 
 @dataclass(frozen=True)
 class WriterStatus:
@@ -44,6 +47,15 @@ class ServerStatus:
     spool_bytes: int
     backlog_periods: int
     writers: tuple[WriterStatus, ...]
+
+    @property
+    def state(self) -> str:
+        """Return what it is, in a word of STATES."""
+        if self.retired_at is not None:
+            return "retired"
+        if any(writer.live for writer in self.writers):
+            return "live"
+        return "announced" if self.announced_at is not None else "ended"
 
 
 def servers(connection: Connection) -> list[ServerStatus]:
