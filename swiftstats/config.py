@@ -1,7 +1,8 @@
 """Read configuration once, into a frozen object; refuse what is unknown or bad, and say where it stands.
 
 One ini file serves commands, flusher and service. PasteDeploy's sections (`[app:…]`, `[filter:…]`, `[pipeline:…]`, …) may
-stand in it and are left alone. Nothing is interpolated: a `%` is a `%`.
+stand in it and are left alone, and so may [keystone_authtoken], which keystonemiddleware reads by oslo.config's rules. Nothing
+is interpolated: a `%` is a `%`.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from typing import Any, Mapping
 from swiftstats import options
 from swiftstats.errors import ConfigError
 
+#: Options of keystonemiddleware's authtoken, as every OpenStack service has them.
+KEYSTONE_SECTION = "keystone_authtoken"
 DEFAULT_PATH = "/etc/swiftstats/swiftstats.conf"
 _PASTE = re.compile(r"(app|application|filter|filter-app|pipeline|composite|composit|server)(:|\Z)")
 
@@ -63,9 +66,16 @@ class Config:
     threads: int
     auth: tuple[str, ...] | None
     tokens_file: str
+    token_uses_file: str | None
     allow_anonymous: bool
     swift_url: str | None
     auth_cache_seconds: float
+    admin_roles: tuple[str, ...] | None
+    system_reader: bool
+    auth_failures_per_minute: int
+    trusted_proxies: tuple[str, ...] | None
+    session_seconds: float
+    session_secret_file: str | None
     max_periods: int
 
     def __init__(self, values: Mapping[str, Any], path: str | None = None) -> None:
@@ -107,7 +117,7 @@ def load(path: str) -> Config:
         raise ConfigError(str(error).replace("\n", " "), path=path) from None
     values: dict[str, Any] = {}
     for section in parser.sections():
-        if _PASTE.match(section):
+        if _PASTE.match(section) or section == KEYSTONE_SECTION:
             continue
         if section != "DEFAULT" and section not in options.SECTIONS:
             known = ", ".join(f"[{name}]" for name in ("DEFAULT", *options.SECTIONS))

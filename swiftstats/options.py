@@ -5,6 +5,7 @@ docs/configuration.md and etc/swiftstats.conf-sample are checked against this ta
 
 from __future__ import annotations
 
+import ipaddress
 import re
 import socket
 from typing import Any, Callable, NamedTuple
@@ -103,6 +104,14 @@ def server_name(value: str) -> str:
     return value
 
 
+def networks(value: str) -> tuple[str, ...]:
+    """Read addresses and networks, and the word `unix`; each comes back as a network."""
+    try:
+        return tuple(word if word == "unix" else str(ipaddress.ip_network(word)) for word in names()(value))
+    except ValueError:
+        raise ValueError("a comma-separated list of addresses and networks, such as 10.0.0.1, fd00::/64") from None
+
+
 MIB = 2**20
 
 OPTIONS = (
@@ -156,8 +165,9 @@ OPTIONS = (
            "For `databases`: leave out devices that are not mounted, as Swift does."),
     Option("space", "proxy_url", text, None, "URL",
            "For `proxy`: the proxy that is asked, such as http://127.0.0.1:8080; `/v1/ACCOUNT` is added."),
-    Option("space", "accounts_from", choice("store", "file"), "store", "",
-           "For `proxy`: which accounts are asked: `store`, those that the database knows; `file`, those of `accounts_file`."),
+    Option("space", "accounts_from", choice("store", "file", "keystone"), "store", "",
+           "For `proxy`: which accounts are asked: `store`, those that the database knows; `file`, those of `accounts_file`; "
+           "`keystone`, those of Keystone's projects, and those that the database knows besides."),
     Option("space", "accounts_file", text, None, "path",
            "For `accounts_from = file`: a file with an account's full name a line, percent-encoded."),
     Option("space", "containers", boolean, "no", "yes or no",
@@ -180,16 +190,35 @@ OPTIONS = (
     Option("api", "bind_host", text, "127.0.0.1", "address", "The address that the service listens on."),
     Option("api", "bind_port", whole(0, 65535), "8070", "port", "The port that the service listens on; 0: a free one."),
     Option("api", "threads", whole(1, 1024), "8", "threads", "How many requests the service answers at once."),
-    Option("api", "auth", names("tokens", "swift", "none"), None, "names",
-           "Who may ask: `tokens`, `swift`, `none`, or several, comma separated. Without it the service refuses to start."),
+    Option("api", "auth", names("tokens", "keystone", "swift", "none"), None, "names",
+           "Who may ask: `tokens`, `keystone`, `swift`, `none`, or several, comma separated. "
+           "Without it the service refuses to start."),
     Option("api", "tokens_file", text, "/etc/swiftstats/tokens", "path",
            "The file of token hashes for `auth = tokens`; `swiftstats token create` writes it."),
+    Option("api", "token_uses_file", text, None, "path",
+           "Where the service notes when each token of the file was last used, for `swiftstats token list`; "
+           "beside `tokens_file`, where it is not given."),
     Option("api", "allow_anonymous", boolean, "no", "yes or no",
            "Needed for `auth = none`: everybody who reaches the port reads everything."),
     Option("api", "swift_url", text, None, "URL",
            "The cluster's proxy for `auth = swift`, such as http://127.0.0.1:8080. Tokens are sent nowhere else."),
     Option("api", "auth_cache_seconds", seconds(0, 86400), "60", "seconds",
-           "How long the cluster's yes or no on a token is remembered."),
+           "How long the cluster's or Keystone's yes or no on a token is remembered."),
+    Option("api", "admin_roles", names(), None, "names",
+           "For `auth = keystone`: roles that read every account, comma separated, held in a project or in the system."),
+    Option("api", "system_reader", boolean, "no", "yes or no",
+           "For `auth = keystone`: whether the role reader in the system reads every account."),
+    Option("api", "auth_failures_per_minute", whole(1, 10**6), "60", "tokens",
+           "How many tokens that nobody knows one client address may send before no others of it are passed on to cluster or "
+           "Keystone."),
+    Option("api", "trusted_proxies", networks, None, "addresses",
+           "Proxies before the service, as addresses or networks, comma separated, `unix` for a socket: of their requests "
+           "X-Forwarded-For says who the client is."),
+    Option("api", "session_seconds", seconds(60, 86400), "900", "seconds",
+           "How long a session of the pages lasts, at most to the expiry of what it was begun with."),
+    Option("api", "session_secret_file", text, None, "path",
+           "A file with a secret of 32 bytes or more that signs sessions, the same for every process of the service. "
+           "Without it each makes its own at start."),
     Option("api", "max_periods", whole(1, 10**6), "8784", "periods", "The most periods that a detail query may span."),
 )
 

@@ -16,7 +16,7 @@ from webob import Response  # type: ignore[import-untyped]
 
 import swiftstats
 from swiftstats import config as configuration
-from swiftstats.api import faults, routes
+from swiftstats.api import audit, faults, routes
 from swiftstats.api.auth import rules
 from swiftstats.api.params import Given, environ_name, read_form
 from swiftstats.config import Config
@@ -40,12 +40,15 @@ def app_factory(global_conf: Mapping[str, str], **local_conf: str) -> Applicatio
     """
     if "config" in global_conf:
         local_conf.setdefault("config", global_conf["config"])
-    return make_app(configuration.from_options(local_conf))
+    return make_app(configuration.from_options(local_conf), pipeline=True)
 
 
-def make_app(config: Config, *, clock: Callable[[], float] = time.time) -> Application:
-    """Make the application; raise ConfigError or SchemaError. With the database away it starts all the same, and answers 503."""
-    admit = rules.from_config(config)
+def make_app(config: Config, *, pipeline: bool = False, clock: Callable[[], float] = time.time) -> Application:
+    """Make the application; raise ConfigError or SchemaError. With the database away it starts all the same, and answers 503.
+
+    pipeline: whether filters may stand to its left, among them Keystone's.
+    """
+    admit = rules.from_config(config, pipeline=pipeline)
     engine = store.create(config.require("database"))
     application = Application(config, engine=engine, rules=admit, clock=clock)
     try:
@@ -76,7 +79,10 @@ class Application:
                 form = given.format
             response = getattr(self, "_" + route.action)(environ, given)
         except Exception as error:
-            response = faults.response(faults.refusal(error), form)
+            refused = faults.refusal(error)
+            if refused.status in faults.AUDITED:
+                audit.refused(environ, refused.status, getattr(error, "asked", ""))
+            response = faults.response(refused, form)
         response.headers.extend(COMMON_HEADERS)
         body: Iterable[bytes] = response(environ, start_response)
         return body

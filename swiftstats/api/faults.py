@@ -7,19 +7,22 @@ status alone, and the log shows the rest.
 from __future__ import annotations
 
 import logging
+import math
 from http import HTTPStatus
 from typing import Sequence
 
 from webob import Response  # type: ignore[import-untyped]
 
 from swiftstats.api import params
-from swiftstats.api.auth.caller import AccountNeeded, AuthAway, Forbidden, Unauthenticated
+from swiftstats.api.auth.caller import AccountNeeded, AuthAway, Forbidden, TooManyFailures, Unauthenticated
 from swiftstats.errors import DatabaseAway, DatabaseBusy, SchemaError
 from swiftstats.query.question import BadQuestion, Fault, fault
 from swiftstats.represent import negotiate
 
 LOG = logging.getLogger(__name__)
 
+#: What is refused for who asks, and stands in the audit log.
+AUDITED = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.TOO_MANY_REQUESTS)
 #: error: the seconds after which a client should try again
 RETRY_AFTER = ((DatabaseAway, 10), (DatabaseBusy, 1), (SchemaError, 60), (AuthAway, 10))
 
@@ -69,6 +72,9 @@ def refusal(error: Exception) -> Refused:
         return Refused(HTTPStatus.BAD_REQUEST, [Fault("account", "", "the account that this token is for")])
     if isinstance(error, Forbidden):
         return Refused(HTTPStatus.FORBIDDEN, [fault("account_id", error.asked, "an account that this token may read")])
+    if isinstance(error, TooManyFailures):
+        needed = Fault("X-Auth-Token", "", "fewer tokens that nobody knows from this address")
+        return Refused(HTTPStatus.TOO_MANY_REQUESTS, [needed], [("Retry-After", str(math.ceil(error.seconds)))])
     for kind, seconds in RETRY_AFTER:
         if isinstance(error, kind):
             LOG.error("answering 503: %s", error)

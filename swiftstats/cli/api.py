@@ -45,7 +45,7 @@ def run(arguments: argparse.Namespace) -> int:
     port = config.bind_port if arguments.port is None else arguments.port
     try:
         server = waitress.create_server(application, host=host, port=port, threads=config.threads, ident=None,
-                                        max_request_body_size=BODY_BYTES)
+                                        max_request_body_size=BODY_BYTES, clear_untrusted_proxy_headers=False)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise ConfigError(f"cannot listen on {host} port {port}: {reason}", path=config.path) from None

@@ -27,7 +27,7 @@ COMMANDS = {
     "status": "show spool, backlog, completeness and losses",
     "verify": "compare what was metered with Swift's access log",
     "server": "list, add or retire servers",
-    "token": "create, list or revoke tokens of the tokens file",
+    "token": "create, list, rotate or revoke tokens of the tokens file",
     "migrate": "create or upgrade the database's schema",
     "check-config": "read the configuration and say what is wrong with it",
     "demo": "run the whole meter on a real Swift, on this machine",

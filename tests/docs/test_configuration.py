@@ -11,7 +11,11 @@ from tests.docs.documents import plain, read
 
 SAMPLE = "etc/swiftstats.conf-sample"
 #: What is said where the default is computed.
-COMPUTED = {"server": "the host name", "flush_interval": "period_seconds", "interval": "period_seconds"}
+COMPUTED = {"server": "the host name", "flush_interval": "period_seconds", "interval": "period_seconds",
+            "token_uses_file": "tokens_file + .used"}
+
+#: What of keystonemiddleware's own the samples name.
+OF_AUTHTOKEN = ("oslo_config_project", "oslo_config_file")
 
 
 def sections(text: str) -> dict[str, str]:
@@ -51,14 +55,15 @@ def test_the_sample_is_a_configuration(tmp_path):
 def test_other_samples_name_options_that_there_are(sample):
     """Whoever switches a line of a paste sample on does not get an unknown option."""
     for name in re.findall(r"^#? ?(\w+) = ", read(sample), re.MULTILINE):
-        assert name in options.BY_NAME or name in ("use", "config", "pipeline"), name
+        assert name in options.BY_NAME or name in ("use", "config", "pipeline", *OF_AUTHTOKEN), name
 
 
 def row(option: options.Option) -> str:
     """The line of docs/configuration.md for an option."""
     default = f"`{option.default}`"
     if option.default is None:
-        default = {"server": "the host name", **dict.fromkeys(options.OF_THE_PERIOD, "`period_seconds`")}.get(option.name, "none")
+        default = {"server": "the host name", **dict.fromkeys(options.OF_THE_PERIOD, "`period_seconds`"),
+                   "token_uses_file": "`tokens_file` + `.used`"}.get(option.name, "none")
     return f"| `{option.name}` | {default} | {option.unit or '–'} | {option.help} |"
 
 

@@ -68,7 +68,7 @@ def test_paste_sections_are_left_alone(written):
     ("# a comment\n[fluhser]\n", 2, "unknown section [fluhser]; known are [DEFAULT], [flusher], [space], [api]"),
     ("[DEFAULT]\nspool = /x\nperiod_seconds = 1000\n", 3,
      "'1000' will not do; expected a whole number of seconds that divides an hour"),
-    ("[flusher]\n[api]\nauth = kerberos\n", 3, "tokens, swift, none"),
+    ("[flusher]\n[api]\nauth = kerberos\n", 3, "tokens, keystone, swift, none"),
 ])
 def test_what_is_unknown_or_bad_is_refused_with_its_line(written, content, line, shown):
     """A typing error stops the start and says where it stands, rather than leave an option at its default unnoticed."""

@@ -12,7 +12,8 @@ import pytest
 
 from swiftstats.api.auth.caller import AuthAway
 from swiftstats.api.auth.swift import Verdict
-from swiftstats.api.auth.tokens import TokensFile, TokensRule, hashed
+from swiftstats.api.auth.token_rule import TokensRule
+from swiftstats.api.auth.tokens import TokensFile, hashed
 from swiftstats.errors import ConfigError
 
 NOW = 1_350_892_800

@@ -9,22 +9,35 @@ from __future__ import annotations
 
 from typing import Any, Callable, MutableMapping, Sequence
 
-from swiftstats.api.auth.caller import AccountNeeded, AuthAway, Caller, Forbidden, Rule, Scope, Unauthenticated
+from swiftstats.api.audit import ADDRESS, CALLER
+from swiftstats.api.auth import keystone, session, uses
+from swiftstats.api.auth.address import Addresses
+from swiftstats.api.auth.caller import (
+    AccountNeeded,
+    AuthAway,
+    Caller,
+    Forbidden,
+    Rule,
+    Scope,
+    TooManyFailures,
+    Unauthenticated,
+    token_of,
+)
+from swiftstats.api.auth.failures import Failures
 from swiftstats.api.auth.none import NoneRule
+from swiftstats.api.auth.session import Sessions
 from swiftstats.api.auth.swift import SwiftRule
-from swiftstats.api.auth.tokens import TokensRule
+from swiftstats.api.auth.token_rule import TokensRule
 from swiftstats.config import Config
 from swiftstats.errors import ConfigError
 
-#: Where a request's environ keeps the Caller, once known.
-CALLER = "swiftstats.caller"
-
 
 class Rules:
-    """The configured rules together."""
+    """The configured rules together; `sessions` and `addresses` are for the pages, which begin and end sessions."""
 
-    def __init__(self, rules: Sequence[Rule]) -> None:
-        self._rules = tuple(rules)
+    def __init__(self, rules: Sequence[Rule], *, sessions: Sessions, addresses: Addresses, failures: Failures) -> None:
+        self._rules = (sessions, *rules)
+        self.sessions, self.addresses, self._failures = sessions, addresses, failures
 
     def check(self, environ: MutableMapping[str, Any], account: bytes, asked: str) -> None:
         """Return where the request may read the account; else raise Forbidden, or what `caller` does."""
@@ -36,12 +49,18 @@ class Rules:
         return self.caller(environ, accounts).scope
 
     def caller(self, environ: MutableMapping[str, Any], accounts: Sequence[bytes] = ()) -> Caller:
-        """Return who asks, and note it in the environ; raise Unauthenticated, AccountNeeded or AuthAway.
+        """Return who asks, and note it in the environ, for the audit log.
 
-        A rule that cannot tell now does not stand in the way of another that knows the caller.
+        A rule that cannot tell now does not stand in the way of another that knows the caller. Raises Unauthenticated,
+        AccountNeeded, AuthAway, or TooManyFailures where another server would have to be asked.
         """
+        token, address = token_of(environ), self.addresses.client(environ)
+        environ[ADDRESS] = address
+        wait = self._failures.wait(address, token) if token else 0.0
         unsure: AuthAway | AccountNeeded | None = None
         for rule in self._rules:
+            if wait and rule.asks:
+                raise TooManyFailures(wait)
             try:
                 found = rule.caller(environ, accounts)
             except (AuthAway, AccountNeeded) as error:
@@ -49,34 +68,51 @@ class Rules:
                 continue
             if found is not None:
                 environ[CALLER] = found
+                if token and rule.asks:
+                    self._failures.succeeded(token)
                 return found
         if unsure is not None:
             raise unsure
+        if token:
+            self._failures.failed(address)
         said = [rule.challenge(environ) for rule in self._rules]
         raise Unauthenticated([each for each in dict.fromkeys(said) if each is not None])
 
 
-def _tokens(config: Config) -> Rule:
-    return TokensRule(config.tokens_file)
+def _tokens(config: Config, pipeline: bool) -> Rule:
+    return TokensRule(config.tokens_file, uses=uses.Uses(uses.path_of(config)))
 
 
-def _swift(config: Config) -> Rule:
+def _keystone(config: Config, pipeline: bool) -> Rule:
+    return keystone.from_config(config, pipeline=pipeline)
+
+
+def _swift(config: Config, pipeline: bool) -> Rule:
     return SwiftRule(config.require("swift_url"), cache_seconds=config.auth_cache_seconds)
 
 
-def _none(config: Config) -> Rule:
+def _none(config: Config, pipeline: bool) -> Rule:
     if not config.allow_anonymous:
         raise ConfigError("auth = none lets everybody read everything; it needs allow_anonymous = yes in [api]", path=config.path)
     return NoneRule()
 
 
 #: `auth =`: how the rule is made. The order is the order in which they are asked.
-RULES: dict[str, Callable[[Config], Rule]] = {"tokens": _tokens, "swift": _swift, "none": _none}
+RULES: dict[str, Callable[[Config, bool], Rule]] = {"tokens": _tokens, "keystone": _keystone, "swift": _swift, "none": _none}
 
 
-def from_config(config: Config) -> Rules:
-    """Make the configured rules; raise ConfigError where there are none, or where one of them cannot work."""
+def from_config(config: Config, *, pipeline: bool = False) -> Rules:
+    """Make the configured rules; raise ConfigError where there are none, or where one of them cannot work.
+
+    pipeline: whether filters may stand to the left, among them Keystone's.
+    """
     if not config.auth:
         raise ConfigError(f"auth is needed in [api]: {', '.join(RULES)}, or several. Nothing is answered without it",
                           path=config.path)
-    return Rules([make(config) for name, make in RULES.items() if name in config.auth])
+    made = {name: make(config, pipeline) for name, make in RULES.items() if name in config.auth}
+    tokens = made.get("tokens")
+    addresses = Addresses(config.trusted_proxies or ())
+    sessions = Sessions(session.secret_of(config), seconds=config.session_seconds, rules=list(made),
+                        entry=tokens.entry if isinstance(tokens, TokensRule) else None, addresses=addresses)
+    return Rules(list(made.values()), sessions=sessions, addresses=addresses,
+                 failures=Failures(config.auth_failures_per_minute))
