@@ -11,6 +11,7 @@ import time
 from sqlalchemy.engine import Engine
 
 from swiftstats import config
+from swiftstats.collect.account_proxy import AccountProxy, Names
 from swiftstats.collect.space import Crawl, Method, Outcome
 from swiftstats.collect.space_daemon import Daemon
 from swiftstats.config import Config
@@ -74,16 +75,24 @@ def method_of(settings: Config, engine: Engine) -> Method:
             devices=settings.devices, server=settings.server, ring=AccountRing(settings.swift_dir),
             policies=policy_names(settings.swift_dir), mount_check=settings.mount_check, timeout=settings.timeout,
         )
-    from swiftstats.collect.account_names import OfFile, OfStore
-    from swiftstats.collect.account_proxy import AccountProxy
     from swiftstats.collect.credentials import tokens_of
 
-    from_file = settings.accounts_from == "file"
     return AccountProxy(
-        url=settings.require("proxy_url"), tokens=tokens_of(settings), containers=settings.containers,
-        names=OfFile(settings.require("accounts_file")) if from_file else OfStore(engine, settings.reseller_prefix),
-        max_containers=settings.max_containers, timeout=settings.timeout,
+        url=settings.require("proxy_url"), tokens=tokens_of(settings), names=names_of(settings, engine),
+        containers=settings.containers, max_containers=settings.max_containers, timeout=settings.timeout,
     )
+
+
+def names_of(settings: Config, engine: Engine) -> Names:
+    """Return the accounts that the configuration has the proxy asked for; raise ConfigError for what it lacks."""
+    from swiftstats.collect.account_names import OfFile, OfKeystone, OfStore
+    from swiftstats.collect.keystone import keystone_of
+
+    if settings.accounts_from == "file":
+        return OfFile(settings.require("accounts_file"))
+    if settings.accounts_from == "keystone":
+        return OfKeystone(keystone_of(settings), engine, settings.reseller_prefix)
+    return OfStore(engine, settings.reseller_prefix)
 
 
 def summary(method: str, outcome: Outcome) -> str:

@@ -1,15 +1,20 @@
-"""Which accounts the proxy method asks: those that the store knows, or those of a file, a page or a line at a time."""
+"""Which accounts the proxy method asks: those that the store knows, those of a file, or those of Keystone's projects.
+
+Names come one by one, and are never all in memory.
+"""
 
 from __future__ import annotations
 
 import os
 import re
+from heapq import merge
 from typing import Iterator, Sequence
 from urllib.parse import unquote_to_bytes
 
 from sqlalchemy.engine import Engine
 
 from swiftstats import fields
+from swiftstats.collect.keystone import Keystone
 from swiftstats.errors import CrawlError, Unread
 from swiftstats.store import engine as engines
 from swiftstats.store import space
@@ -37,6 +42,50 @@ class OfStore:
 
     def share(self) -> float | None:
         return None
+
+
+class OfKeystone:
+    """The accounts of Keystone's projects, each with each of the reseller prefixes, and those that the store knows besides.
+
+    A project that was deleted leaves its account behind, which takes space until somebody deletes it too.
+    """
+
+    def __init__(self, keystone: Keystone, engine: Engine, prefixes: Sequence[str], page: int = PAGE) -> None:
+        self._keystone, self._engine, self._page = keystone, engine, page
+        self._prefixes = tuple(prefixes)
+        self._refused: dict[str, Unread] = {}
+
+    def __iter__(self) -> Iterator[bytes | Unread]:
+        self._refused = {}
+        for prefix in self._prefixes:
+            # All of them are in order, so that each name is had once without remembering any.
+            last = b""
+            for name in merge(self._projects(prefix, domains=False), self._projects(prefix, domains=True), self._known(prefix)):
+                if name != last:
+                    yield name
+                last = name
+        yield from self._refused.values()
+
+    def share(self) -> float | None:
+        return None
+
+    def _projects(self, prefix: str, *, domains: bool) -> Iterator[bytes]:
+        for project in self._keystone.projects(domains=domains):
+            if isinstance(project, Unread):
+                self._refused[project.subject] = project
+                continue
+            name = (prefix + project).encode()
+            if reason := _no_name(name):
+                self._refused[project] = Unread(f"Keystone's project {project!r}", reason, lasting=True)
+            else:
+                yield name
+
+    def _known(self, prefix: str) -> Iterator[bytes]:
+        """Yield the names that the store knows and that begin with this prefix, and with no longer one."""
+        longer = tuple(other.encode() for other in self._prefixes if len(other) > len(prefix) and other.startswith(prefix))
+        for name in OfStore(self._engine, (prefix,), self._page):
+            if isinstance(name, bytes) and not name.startswith(longer):
+                yield name
 
 
 class OfFile:
@@ -68,6 +117,12 @@ def _name(line: bytes, subject: str) -> bytes | Unread:
     name = unquote_to_bytes(line)
     if re.search(rb"%(?![0-9A-Fa-f]{2})", line):
         return Unread(subject, "a % without two hexadecimal digits: names are percent-encoded", lasting=True)
-    if not 0 < len(name) <= fields.NAME_BYTES or b"\0" in name or b"/" in name:
-        return Unread(subject, f"no account's name: 1 to {fields.NAME_BYTES} bytes without / or NUL", lasting=True)
-    return name
+    reason = _no_name(name)
+    return Unread(subject, reason, lasting=True) if reason else name
+
+
+def _no_name(name: bytes) -> str | None:
+    """Return why an account cannot be called so; None where it can."""
+    if 0 < len(name) <= fields.NAME_BYTES and b"\0" not in name and b"/" not in name:
+        return None
+    return f"no account's name: 1 to {fields.NAME_BYTES} bytes without / or NUL"

@@ -10,8 +10,9 @@ import http.client
 import threading
 import urllib.error
 import urllib.request
-from typing import Any, Callable
+from typing import Callable
 
+from swiftstats.collect.keystone import keystone_of
 from swiftstats.config import Config
 from swiftstats.errors import ConfigError, CrawlError
 
@@ -44,11 +45,7 @@ def tokens_of(config: Config) -> Tokens:
         url, user, key = config.auth_url, config.require("auth_user"), config.require("auth_key")
         return Tokens(lambda: from_swift(url, user, key, timeout=config.timeout))
     if config.os_auth_url:
-        return Tokens(Keystone(
-            auth_url=config.os_auth_url, username=config.require("os_username"), password=config.require("os_password"),
-            project_name=config.require("os_project_name"), user_domain_name=config.os_user_domain_name,
-            project_domain_name=config.os_project_domain_name, timeout=config.timeout,
-        ))
+        return Tokens(keystone_of(config))
     raise ConfigError("method = proxy needs credentials in [space]: token_file, or auth_url, auth_user and auth_key (Swift's v1),"
                       " or os_auth_url, os_username, os_password and os_project_name (Keystone)", path=config.path)
 
@@ -83,31 +80,3 @@ def from_swift(url: str, user: str, key: str, *, timeout: float) -> str:
     if not token:
         raise CrawlError(f"{url} gives no token: its answer has no X-Auth-Token")
     return str(token)
-
-
-class Keystone:
-    """Tokens of Keystone's v3 API through keystoneauth, for a user by password in a project. Called, it returns a new one."""
-
-    def __init__(self, *, auth_url: str, username: str, password: str, project_name: str, user_domain_name: str,
-                 project_domain_name: str, timeout: float) -> None:
-        try:
-            from keystoneauth1 import session
-            from keystoneauth1.identity import v3
-        except ImportError:
-            raise ConfigError("os_auth_url needs keystoneauth: pip install 'swiftstats[keystone]'") from None
-        self._url = auth_url
-        self._session: Any = session.Session(
-            v3.Password(auth_url=auth_url, username=username, password=password, project_name=project_name,
-                        user_domain_name=user_domain_name, project_domain_name=project_domain_name, reauthenticate=True),
-            timeout=timeout, user_agent="swiftstats")
-
-    def __call__(self) -> str:
-        from keystoneauth1.exceptions import ClientException
-
-        # It keeps a token until shortly before it expires; this one was refused.
-        self._session.invalidate()
-        try:
-            return str(self._session.get_token())
-        except ClientException as error:
-            # Its messages hold URL and status, and not what was sent.
-            raise CrawlError(f"{self._url} gives no token: {type(error).__name__}: {error}") from None
