@@ -25,7 +25,7 @@ from swiftstats.store.schema import writers as _writers
 from swiftstats.store.status import ServerStatus, WriterStatus, as_bytes, as_text, servers
 
 __all__ = ["Freshness", "GivenUp", "Retirement", "ServerStatus", "Writer", "WriterStatus", "announce", "close",
-           "complete_through", "find", "hold", "register", "report", "retire", "servers"]
+           "complete_through", "find", "hold", "hold_site", "register", "report", "retire", "servers"]
 
 #: The kind of loss that retiring records; it goes again where the writer comes back.
 RETIRED = "retired"
@@ -179,6 +179,15 @@ def hold(connection: Connection, writer: Writer, end: int) -> bool:
         _revive(connection, writer.id)
         _advance(connection)  # where nobody else is live, the site is complete again through what this one had closed
     return mark is not None and mark >= end
+
+
+def hold_site(connection: Connection) -> Freshness:
+    """Hold still, to the end of the transaction, how far each server has closed; return it.
+
+    Nobody registers meanwhile, or merges what comes late for a period that its writer has closed.
+    """
+    _hold(connection, [])
+    return complete_through(connection)
 
 
 def report(connection: Connection, *, writer: Writer, now: int, spool_bytes: int, backlog_periods: int) -> None:
