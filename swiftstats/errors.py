@@ -72,6 +72,10 @@ class SchemaError(StoreError):
     """The schema is missing, older or newer than this code; the message names the command that helps."""
 
 
+class TooLarge(StoreError):
+    """A sum that no 64-bit integer holds was to be stored; the transaction was rolled back."""
+
+
 class UnknownServer(StoreError):
     """A server or writer that the store has never heard of."""
 

@@ -32,6 +32,17 @@ def floor(moment: float, seconds: int) -> int:
     return int(moment // seconds) * seconds
 
 
+def month(day: int) -> int:
+    """Return the first day of the UTC month of a day; days are numbered from 1970-01-01."""
+    date = datetime.fromtimestamp(day * DAY, timezone.utc)
+    return day - date.day + 1
+
+
+def next_month(first: int) -> int:
+    """Return the first day of the month after the one that begins with day `first`."""
+    return month(first + 31)
+
+
 def parse(text: str) -> int:
     """Return the moment that `text` names; without an offset it is UTC.
 

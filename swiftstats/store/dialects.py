@@ -13,7 +13,7 @@ from typing import Any, Iterator, Mapping, Sequence
 
 from sqlalchemy import URL, ColumnElement, Connection, Engine, Table, func, text
 
-from swiftstats.errors import DatabaseAway, DatabaseBusy, SchemaError, StoreError
+from swiftstats.errors import DatabaseAway, DatabaseBusy, SchemaError, StoreError, TooLarge
 
 #: Seconds: to reach the database; that one statement may wait for a lock; that one answer or packet may take.
 CONNECT_TIMEOUT, LOCK_TIMEOUT, STATEMENT_TIMEOUT = 10, 20, 120
@@ -64,7 +64,7 @@ class Dialect(ABC):
         """Return expressions (high, low) of a sum = high × 2^32 + low, exact beyond 2^63."""
 
     @abstractmethod
-    def exact_order(self, plus: ColumnElement[int], minus: ColumnElement[int] | None) -> list[ColumnElement[Any]]:
+    def exact_order(self, plus: ColumnElement[int], minus: ColumnElement[int] | None = None) -> list[ColumnElement[Any]]:
         """Return what orders groups by their exact sum of `plus` less that of `minus`."""
 
     @abstractmethod
@@ -97,6 +97,8 @@ class SQLite(Dialect):
         message = str(original)
         if re.search(r"is locked|another row available", message):
             return DatabaseBusy(f"{where} is locked by another process")
+        if "integer overflow" in message:
+            return TooLarge(f"{where}: {message}")
         if re.search(r"no such (table|column)|has no column|columns but|values for \d+ columns|NOT NULL constraint", message):
             return SchemaError(f"{where}: {message}; see `swiftstats migrate --revision`")
         if re.search(r"readonly|disk|unable to open|not a database|malformed|locking protocol|out of memory", message):
@@ -130,7 +132,7 @@ class SQLite(Dialect):
         # SUM of integers overflows with an error at 2^63, and TOTAL is a float: the halves of 2^31 rows still fit.
         return func.sum(column.op(">>")(32)), func.sum(column.op("&")(0xFFFFFFFF))
 
-    def exact_order(self, plus: ColumnElement[int], minus: ColumnElement[int] | None) -> list[ColumnElement[Any]]:
+    def exact_order(self, plus: ColumnElement[int], minus: ColumnElement[int] | None = None) -> list[ColumnElement[Any]]:
         high, low = self.exact_sum(plus)
         if minus is not None:
             less = self.exact_sum(minus)
@@ -156,6 +158,9 @@ class MySQL(Dialect):
     BUSY = frozenset((1020, 1205, 1213, 1412, 1614, 1637, 6235))
     #: Table or column unknown or more than expected, a view that lost its table, a column that wants a value.
     SCHEMA = frozenset((1051, 1054, 1109, 1136, 1146, 1356, 1364))
+
+    #: Out of range, of a column or of BIGINT.
+    RANGE = frozenset((1264, 1690))
 
     def connect_arguments(self, url: URL) -> dict[str, Any]:
         session = {
@@ -192,6 +197,8 @@ class MySQL(Dialect):
         message = str(original.args[1]) if len(original.args) > 1 else str(original)
         if code in self.BUSY or code == 1180 and "149" in message:  # 1180, 149: Galera's certification at COMMIT
             return DatabaseBusy(f"{where}: error {code}, rolled back: try again")
+        if code in self.RANGE:
+            return TooLarge(f"{where}: error {code}")
         if code in self.SCHEMA:
             return SchemaError(f"{where}: its tables are not those of this version (error {code});"
                                " see `swiftstats migrate --revision`")
@@ -235,7 +242,7 @@ class MySQL(Dialect):
     def exact_sum(self, column: ColumnElement[int]) -> tuple[ColumnElement[Any], ColumnElement[Any]]:
         return text("0"), func.sum(column)  # type: ignore[return-value]
 
-    def exact_order(self, plus: ColumnElement[int], minus: ColumnElement[int] | None) -> list[ColumnElement[Any]]:
+    def exact_order(self, plus: ColumnElement[int], minus: ColumnElement[int] | None = None) -> list[ColumnElement[Any]]:
         return [func.sum(plus) if minus is None else func.sum(plus) - func.sum(minus)]
 
     @contextmanager

@@ -6,20 +6,19 @@ bounded by them, and by the number of steps that are asked for.
 
 from __future__ import annotations
 
+from bisect import bisect_right
+from itertools import groupby
 from typing import Any, Iterator, NamedTuple, Optional, Sequence
 
-from sqlalchemy import ColumnElement, Connection, Select, func, select
+from sqlalchemy import ColumnElement, Connection, Select, select, union_all
 
+from swiftstats import periods
 from swiftstats.periods import DAY
-from swiftstats.store import dialects, space_sums, upsert
-from swiftstats.store.schema import accounts, io_hours, servers, writers
+from swiftstats.store import dialects, parts, ranges, space_sums, upsert
+from swiftstats.store.parts import Cells, Owner
+from swiftstats.store.ranges import DAYS, HOURS, Part
+from swiftstats.store.schema import accounts
 from swiftstats.store.space_sums import SpaceSum
-from swiftstats.store.status import as_text
-from swiftstats.store.usage import DAYS, halves, whole
-
-Cells = tuple[int, ...]
-#: Whose cells: of an account over all servers (id, None), or on one server (id, its name).
-Owner = tuple[int, Optional[str]]
 
 
 class Found(NamedTuple):
@@ -51,10 +50,9 @@ def hours(connection: Connection, ids: Sequence[int], begin: int, end: int, *, b
           ) -> dict[Owner, list[tuple[int, Cells]]]:
     """Return (period, cells) of each account, or account and server, in [begin, end), ascending; only with something."""
     found: dict[Owner, list[tuple[int, Cells]]] = {}
-    keys = (*_owner(by_server), io_hours.c.period)
-    for query in _of_hours(connection, ids, begin, end, keys, by_server):
-        for *owner, period, cells in _rows(connection, query.order_by(io_hours.c.period), len(keys)):
-            found.setdefault(_named_owner(owner), []).append((period, cells))
+    if begin < end:
+        for owner, period, cells in parts.rows(connection, Part(HOURS, begin, end), ids, by_server=by_server, each=True):
+            found.setdefault(owner, []).append((period, cells))
     return found
 
 
@@ -64,16 +62,33 @@ def steps(connection: Connection, ids: Sequence[int], edges: Sequence[int], *, b
 
     `edges` ascend: step n is [edges[n], edges[n + 1]), whatever its length.
     """
-    found: dict[Owner, list[tuple[int, Cells]]] = {}
-    for begin, end in zip(edges, edges[1:]):
-        of_step: dict[Owner, Cells] = {}
-        keys = _owner(by_server)
-        for query in _of_hours(connection, ids, begin, end, keys, by_server):
-            for *owner, cells in _rows(connection, query, len(keys)):
-                _add(of_step, _named_owner(owner), cells)
-        for whose, cells in of_step.items():
-            found.setdefault(whose, []).append((begin, cells))
-    return found
+    found: dict[Owner, dict[int, Cells]] = {}
+    for part, each in _read(connection, edges):
+        for owner, start, cells in parts.rows(connection, part, ids, by_server=by_server, each=each):
+            step = edges[bisect_right(edges, start) - 1]
+            of_owner = found.setdefault(owner, {})
+            before = of_owner.get(step)
+            of_owner[step] = cells if before is None else tuple(map(int.__add__, before, cells))
+    return {owner: sorted(of_owner.items()) for owner, of_owner in found.items()}
+
+
+def _read(connection: Connection, edges: Sequence[int]) -> Iterator[tuple[Part, bool]]:
+    """Yield what is to be read for steps: parts in one step as a whole, and runs of months or days that are a step each."""
+    known = ranges.clean(connection, edges[0], edges[-1])
+    single = [(part, part.kind != HOURS and (part.begin, part.end) == (begin, end) and _is_one(part))
+              for begin, end in zip(edges, edges[1:]) for part in ranges.split(known, begin, end)]
+    for (kind, each), run in groupby(single, key=lambda found: (found[0].kind, found[1])):
+        together = [part for part, _ in run]
+        if each:
+            yield Part(kind, together[0].begin, together[-1].end), True
+        else:
+            yield from ((part, False) for part in together)
+
+
+def _is_one(part: Part) -> bool:
+    """Tell whether a part is one day, or one month."""
+    length = DAY if part.kind == DAYS else (periods.next_month(part.begin // DAY) - part.begin // DAY) * DAY
+    return part.end - part.begin == length
 
 
 def top(connection: Connection, begin: int, end: int, *, plus: str, minus: Optional[str], limit: int,
@@ -82,16 +97,15 @@ def top(connection: Connection, begin: int, end: int, *, plus: str, minus: Optio
 
     Only accounts with anything in the range, whose names begin with `prefix`.
     """
-    days = connection.execute(select(select(func.min(io_hours.c.day)).scalar_subquery(),
-                                     select(func.max(io_hours.c.day)).scalar_subquery())).one()
-    if days[0] is None or begin >= end:
+    names = [plus] if minus is None else [plus, minus]
+    found = [parts.columns(part, names) for part in ranges.cover(connection, begin, end)]
+    if not found:
         return []
-    dialect = dialects.of(connection)
-    greatest = dialect.exact_order(io_hours.c[plus], None if minus is None else io_hours.c[minus])
-    query = (select(accounts.c.id, accounts.c.name).join_from(io_hours, accounts, accounts.c.id == io_hours.c.account_id)
-             .where(io_hours.c.day.between(max(days[0], begin // DAY), min(days[1], (end - 1) // DAY)),
-                    io_hours.c.period >= begin, io_hours.c.period < end, *_begins(prefix))
-             .group_by(accounts.c.id, accounts.c.name).order_by(*(each.desc() for each in greatest), accounts.c.name))
+    rows = union_all(*found).subquery()
+    greatest = dialects.of(connection).exact_order(*(rows.c[name] for name in names))
+    query = (select(accounts.c.id, accounts.c.name).join_from(rows, accounts, accounts.c.id == rows.c.account_id)
+             .where(*_begins(prefix)).group_by(accounts.c.id, accounts.c.name)
+             .order_by(*(each.desc() for each in greatest), accounts.c.name))
     return _found(connection, query.limit(limit))
 
 
@@ -99,44 +113,6 @@ def space(connection: Connection, ids: Sequence[int], begin: int, end: int, *, p
           ) -> dict[int, SpaceSum]:
     """Return what each account occupied in [begin, end), of those that were measured in it; `now` tells which periods began."""
     return space_sums.sums(connection, ids, begin, end, period_seconds=period_seconds, now=now)
-
-
-def _of_hours(connection: Connection, ids: Sequence[int], begin: int, end: int, keys: Sequence[ColumnElement[Any]],
-              by_server: bool) -> Iterator[Select[Any]]:
-    """Yield queries that together sum hours of [begin, end) by `keys`: rows are the keys, then halves; see usage.whole."""
-    first, last = connection.execute(select(select(func.min(io_hours.c.day)).scalar_subquery(),
-                                            select(func.max(io_hours.c.day)).scalar_subquery())).one()
-    if first is None or begin >= end:
-        return
-    first, last = max(first, begin // DAY), min(last, (end - 1) // DAY)
-    summed = select(*keys, *halves(dialects.of(connection), io_hours)).group_by(*keys)
-    if by_server:
-        summed = summed.join_from(io_hours, writers, writers.c.id == io_hours.c.writer_id).join(
-            servers, servers.c.id == writers.c.server_id)
-    for day in range(first, last + 1, DAYS):
-        for start in range(0, len(ids), upsert.NAMES):
-            yield summed.where(
-                io_hours.c.day.in_(range(day, min(day + DAYS, last + 1))),
-                io_hours.c.account_id.in_(ids[start:start + upsert.NAMES]),
-                io_hours.c.period >= begin, io_hours.c.period < end)
-
-
-def _owner(by_server: bool) -> tuple[ColumnElement[Any], ...]:
-    return (io_hours.c.account_id, servers.c.name) if by_server else (io_hours.c.account_id,)
-
-
-def _named_owner(owner: Sequence[Any]) -> Owner:
-    return owner[0], as_text(owner[1]) if len(owner) > 1 else None
-
-
-def _rows(connection: Connection, query: Select[Any], keys: int) -> Iterator[tuple[Any, ...]]:
-    for row in connection.execute(query):
-        yield (*row[:keys], whole(row[keys:]))
-
-
-def _add(found: dict[Owner, Cells], owner: Owner, cells: Cells) -> None:
-    before = found.get(owner)
-    found[owner] = cells if before is None else tuple(map(int.__add__, before, cells))
 
 
 def _begins(prefix: bytes) -> list[ColumnElement[bool]]:

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from bisect import bisect_left
+from typing import Iterator, NamedTuple, Sequence
 
 from sqlalchemy import Connection
+
+from swiftstats import periods
+from swiftstats.periods import DAY
+from swiftstats.store import marks
+from swiftstats.store.marks import IO
 
 MONTHS, DAYS, HOURS = "months", "days", "hours"
 
@@ -17,6 +23,66 @@ class Part(NamedTuple):
     end: int
 
 
-def cover(connection: Connection, begin: int, end: int) -> tuple[Part, ...]:
-    """Return the parts that together are exactly [begin, end): disjoint, ascending, of two neighbours each of another kind."""
-    return (Part(HOURS, begin, end),) if begin < end else ()
+class Clean(NamedTuple):
+    """What is not to be read from rollups of days, and which months are, as first days; both ascending, within some range."""
+
+    marked: Sequence[int]
+    months: Sequence[int]
+
+
+def cover(connection: Connection, begin: int, end: int, *, of: int = IO) -> tuple[Part, ...]:
+    """Return the parts that together are exactly [begin, end): disjoint, ascending, of two neighbours each of another kind.
+
+    `of`: what is read, usage (marks.IO) or space (marks.SPACE).
+    """
+    return split(clean(connection, begin, end, of=of), begin, end)
+
+
+def clean(connection: Connection, begin: int, end: int, *, of: int = IO) -> Clean:
+    """Return what `split` needs to know of any range within [begin, end)."""
+    first, last = -(-begin // DAY), end // DAY
+    if last <= first:
+        return Clean((), ())
+    marked = marks.marked_days(connection, of, first, last)
+    months = marks.rolled_months(connection, of, first, last)
+    unmarked = [month for month in months if bisect_left(marked, month) == bisect_left(marked, periods.next_month(month))]
+    return Clean(marked, unmarked)
+
+
+def split(known: Clean, begin: int, end: int) -> tuple[Part, ...]:
+    """Return the parts of [begin, end); see `cover`."""
+    parts: list[Part] = []
+    for part in _split(known, begin, end):
+        if part.begin >= part.end:
+            continue
+        if parts and parts[-1].kind == part.kind:
+            parts[-1] = Part(part.kind, parts[-1].begin, part.end)
+        else:
+            parts.append(part)
+    return tuple(parts)
+
+
+def _split(known: Clean, begin: int, end: int) -> Iterator[Part]:
+    first, last = -(-begin // DAY), end // DAY
+    if last <= first:
+        yield Part(HOURS, begin, end)
+        return
+    yield Part(HOURS, begin, first * DAY)
+    at = first
+    for month in known.months[bisect_left(known.months, first):]:
+        if periods.next_month(month) > last:
+            break
+        yield from _days(known.marked, at, month)
+        at = periods.next_month(month)
+        yield Part(MONTHS, month * DAY, at * DAY)
+    yield from _days(known.marked, at, last)
+    yield Part(HOURS, last * DAY, end)
+
+
+def _days(marked: Sequence[int], first: int, last: int) -> Iterator[Part]:
+    """Yield days of [first, last), and hours where they are marked."""
+    for day in marked[bisect_left(marked, first):bisect_left(marked, last)]:
+        yield Part(DAYS, first * DAY, day * DAY)
+        yield Part(HOURS, day * DAY, (day + 1) * DAY)
+        first = day + 1
+    yield Part(DAYS, first * DAY, last * DAY)

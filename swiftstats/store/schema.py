@@ -15,7 +15,7 @@ from sqlalchemy.dialects import mysql
 from swiftstats.fields import CELLS, NAME_BYTES
 
 #: The revision that this code reads and writes. Revisions are four digits, so that older and newer can be told apart.
-REVISION = "0003"
+REVISION = "0004"
 
 #: The longest name of a replica: a server's, a slash, a device's.
 REPLICA_BYTES = 512
@@ -62,6 +62,13 @@ def _level() -> list[Column[Any]]:
         *(Column(name, BigInteger(), nullable=False) for name in ("containers", "objects", "bytes", "listed")),
         Column("policies", LargeBinary(), nullable=False),
     ]
+
+
+def _stretch() -> list[Column[Any]]:
+    """What a stretch of an account's space holds; see `space_days`."""
+    figures = ("measured", "byte_seconds_high", "byte_seconds_low", "max_bytes", "max_objects", "bytes", "objects", "containers")
+    return [_moment("first_period"), _moment("last_period"), Column("gone", Integer(), nullable=False),
+            *(Column(name, BigInteger(), nullable=False) for name in figures)]
 
 
 #: The one row of the site, id 1. Whoever could complete a period writes it first.
@@ -262,5 +269,96 @@ space_periods = Table(
     Column("known", BigInteger(), nullable=False),
     Column("read", BigInteger(), nullable=False),
     Column("complete", Integer(), nullable=False),
+    **_MYSQL,
+)
+
+#: Days whose rollups are out of date, or were never made: a row per writer (or who reports space, by the least replica's id)
+#: that changed the day. Who changes rows of a day writes its mark in the same transaction, with a stamp never used before;
+#: who rolls the day up takes away the marks that are as they were before it read the first row. No mark: the rollups are right.
+#: `kind`: 0 usage, 1 space. `too_large`: rolled up as it stands, and a sum is beyond 2^63-1, so that the day stays marked.
+rollup_marks = Table(
+    "rollup_marks", metadata,
+    Column("kind", Integer(), primary_key=True, autoincrement=False),
+    Column("day", Integer(), primary_key=True, autoincrement=False),
+    Column("marker", BigInteger(), primary_key=True, autoincrement=False),
+    Column("stamp", BigInteger(), nullable=False),
+    Column("too_large", Integer(), nullable=False),
+    sqlite_with_rowid=False,
+    **_MYSQL,
+)
+
+#: Months that have rollups of days; `month` is the number of its first day. `changed` counts the batches that were written into
+#: its days, `rolled` is that count when the month was rolled up; `too_large` the same where a sum was beyond 2^63-1.
+rollup_months = Table(
+    "rollup_months", metadata,
+    Column("kind", Integer(), primary_key=True, autoincrement=False),
+    Column("month", Integer(), primary_key=True, autoincrement=False),
+    Column("changed", BigInteger(), nullable=False),
+    Column("rolled", BigInteger(), nullable=True),
+    Column("too_large", BigInteger(), nullable=True),
+    sqlite_with_rowid=False,
+    **_MYSQL,
+)
+
+#: Whose turn it is to roll up, in one row, id 1: each transaction of a rollup writes it first, so that no two are at once.
+rollup_turn = Table(
+    "rollup_turn", metadata,
+    Column("id", Integer(), primary_key=True, autoincrement=False),
+    Column("holder", _binary(255), nullable=False),
+    _moment("until"),
+    _changes(),
+    **_MYSQL,
+)
+
+#: Usage of an account in a UTC day, over all writers.
+io_days = Table(
+    "io_days", metadata,
+    Column("day", Integer(), primary_key=True, autoincrement=False),
+    Column("account_id", BigInteger(), primary_key=True, autoincrement=False),
+    *_cells(),
+    sqlite_with_rowid=False,
+    **_MYSQL,
+)
+
+#: Usage of an account in a UTC month, over all writers.
+io_months = Table(
+    "io_months", metadata,
+    Column("month", Integer(), primary_key=True, autoincrement=False),
+    Column("account_id", BigInteger(), primary_key=True, autoincrement=False),
+    *_cells(),
+    sqlite_with_rowid=False,
+    **_MYSQL,
+)
+
+#: The same by writer, and not by server: a writer that is found under another server name takes what it counted along.
+io_writer_months = Table(
+    "io_writer_months", metadata,
+    Column("month", Integer(), primary_key=True, autoincrement=False),
+    Column("account_id", BigInteger(), primary_key=True, autoincrement=False),
+    Column("writer_id", BigInteger(), primary_key=True, autoincrement=False),
+    *_cells(),
+    sqlite_with_rowid=False,
+    **_MYSQL,
+)
+
+#: Space of an account in a UTC day, from its first reading's period to its last one's, in periods of the site's length: how
+#: many are `measured`, their bytes × seconds (high × 2^32 + low), the greatest levels, and the last one. `gone`: it is not 0
+#: where the last reading found the account deleted or missing.
+space_days = Table(
+    "space_days", metadata,
+    Column("day", Integer(), primary_key=True, autoincrement=False),
+    Column("account_id", BigInteger(), primary_key=True, autoincrement=False),
+    *_stretch(),
+    sqlite_with_rowid=False,
+    **_MYSQL,
+)
+
+#: Space of an account in a UTC month, in the same way.
+space_months = Table(
+    "space_months", metadata,
+    Column("month", Integer(), primary_key=True, autoincrement=False),
+    Column("account_id", BigInteger(), primary_key=True, autoincrement=False),
+    *_stretch(),
+    sqlite_with_rowid=False,
     **_MYSQL,
 )

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, select, update
 
 from swiftstats import fields
 from swiftstats.periods import DAY
-from swiftstats.store import upsert
+from swiftstats.store import marks, upsert
 from swiftstats.store.schema import accounts, space_accounts, space_containers, space_readings, space_replicas, space_reports
 from swiftstats.store.space_readings import Reading, containers, last_status, policies, readings
 from swiftstats.store.space_report import PolicyFigures, Report, UnfitReport
@@ -59,6 +59,7 @@ def add_reports(connection: Connection, *, period: int, reports: Sequence[Report
     chosen = list(_choose(connection, day, period, touched))
     upsert.latest(connection, space_readings, chosen)
     _remember(connection, period, {row[_ACCOUNT]: row[_STATUS] for row in chosen})
+    marks.mark(connection, marks.SPACE, day, min(named.values()))
 
 
 def total(connection: Connection, account: bytes, begin: int, end: int, *, period_seconds: int, now: float) -> SpaceSum | None:

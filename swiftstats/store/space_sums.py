@@ -1,23 +1,22 @@
-"""The space of many accounts over a range: byte-seconds, greatest and last level, from readings.
+"""The space of many accounts over a range: byte-seconds, greatest and last level, from months, days and readings at the edges.
 
-A period is measured where it has a reading, the last in it, or where the account had been found gone before: then it occupies
-nothing until it is read as active again. All of it is exact; what is not measured is in no figure.
+What is measured, space_levels says. All of it is exact; what is not measured is in no figure.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import groupby
-from operator import itemgetter
-from typing import Iterable, Iterator, NamedTuple, Optional, Sequence
+from typing import Iterator, Optional, Sequence
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, select
 
 from swiftstats import periods
 from swiftstats.periods import DAY
-from swiftstats.store import upsert
-from swiftstats.store.schema import space_accounts, space_readings
-from swiftstats.store.space_readings import DAYS
+from swiftstats.store import parts, ranges, space_levels, upsert
+from swiftstats.store.marks import SPACE
+from swiftstats.store.ranges import DAYS, HOURS, MONTHS, Part
+from swiftstats.store.schema import site, space_accounts, space_days, space_months, space_readings
+from swiftstats.store.space_levels import Levels, joined
 from swiftstats.store.space_report import ACTIVE, STATUSES
 
 
@@ -35,115 +34,104 @@ class SpaceSum:
     last_containers: int
 
 
-class Levels(NamedTuple):
-    """Some periods of an account from one with a reading to one with a reading, `first` to `last`; `gone` from `last` on."""
-
-    first: int
-    last: int
-    gone: bool
-    measured: int
-    byte_seconds: int
-    max_bytes: int
-    max_objects: int
-    bytes: int  #: of the last one, as what follows
-    objects: int
-    containers: int
-
-
 def sums(connection: Connection, ids: Sequence[int], begin: int, end: int, *, period_seconds: int, now: float,
          ) -> dict[int, SpaceSum]:
     """Return what each account occupied in [begin, end), of those that were measured in it; `now` tells which periods began."""
-    gone = _gone(connection, ids, begin)
+    gone = _gone(connection, ids, begin, period_seconds)
     levels: dict[int, list[Levels]] = {}
-    for number, level in _levels(connection, ids, begin, end, period_seconds):
+    for number, level in _levels(connection, _cover(connection, begin, end, period_seconds), ids, period_seconds):
         levels.setdefault(number, []).append(level)
-    begun = min(end, periods.floor(now, period_seconds) + period_seconds)
+    begun = periods.floor(now, period_seconds) + period_seconds
     found = {}
     for number in sorted(gone | levels.keys()):
-        total = joined(levels.get(number, ()), begin, end, gone=number in gone, period_seconds=period_seconds, begun=begun)
+        total = _whole(levels.get(number, ()), begin, end, gone=number in gone, period_seconds=period_seconds, begun=begun)
         if total is not None:
             found[number] = total
     return found
 
 
-def joined(levels: Iterable[Levels], begin: int, end: int, *, gone: bool, period_seconds: int, begun: int) -> Optional[SpaceSum]:
-    """Return what follows of ascending levels for [begin, end); None where nothing is measured.
+def _whole(levels: Sequence[Levels], begin: int, end: int, *, gone: bool, period_seconds: int, begun: int,
+           ) -> Optional[SpaceSum]:
+    """Return what follows of ascending stretches for [begin, end); None where nothing is measured.
 
     `gone`: the account was, at `begin`. No period that begins at `begun` or later is measured without a reading.
     """
-    measured = byte_seconds = max_bytes = max_objects = 0
-    at, last = begin, (begin, 0, 0, 0)
-    for level in levels:
-        if gone:
-            measured, last = _nothing(at, min(level.first, begun), period_seconds, measured, last)
-        measured += level.measured
-        byte_seconds += level.byte_seconds
-        max_bytes, max_objects = max(max_bytes, level.max_bytes), max(max_objects, level.max_objects)
-        last = (level.last, level.bytes, level.objects, level.containers)
-        at, gone = level.last + period_seconds, level.gone
-    if gone:
-        measured, last = _nothing(at, min(end, begun), period_seconds, measured, last)
-    return SpaceSum(measured, byte_seconds, max_bytes, max_objects, *last) if measured else None
+    if not levels:
+        nothing = max(min(end, begun) - begin, 0) // period_seconds if gone else 0
+        return SpaceSum(nothing, 0, 0, 0, min(end, begun) - period_seconds, 0, 0, 0) if nothing else None
+    whole = joined(levels, period_seconds)
+    measured = whole.measured + ((whole.first - begin) // period_seconds if gone else 0)
+    last = (whole.last, whole.bytes, whole.objects, whole.containers)
+    after = max(min(end, begun) - whole.last - period_seconds, 0) // period_seconds if whole.gone else 0
+    if after:
+        measured, last = measured + after, (whole.last + after * period_seconds, 0, 0, 0)
+    return SpaceSum(measured, whole.byte_seconds, whole.max_bytes, whole.max_objects, *last)
 
 
-def _nothing(at: int, until: int, period_seconds: int, measured: int, last: tuple[int, int, int, int],
-             ) -> tuple[int, tuple[int, int, int, int]]:
-    """Count the periods of [at, until) in which an account that is gone occupies nothing."""
-    if until <= at:
-        return measured, last
-    return measured + (until - at) // period_seconds, (until - period_seconds, 0, 0, 0)
-
-
-def _levels(connection: Connection, ids: Sequence[int], begin: int, end: int, period_seconds: int,
+def _levels(connection: Connection, cover: Sequence[Part], ids: Sequence[int], period_seconds: int,
             ) -> Iterator[tuple[int, Levels]]:
-    """Yield (account, levels) of [begin, end), those of an account ascending."""
-    first, last = connection.execute(select(select(func.min(space_readings.c.day)).scalar_subquery(),
-                                            select(func.max(space_readings.c.day)).scalar_subquery())).one()
-    if first is None or begin >= end:
-        return
-    first, last = max(first, begin // DAY), min(last, (end - 1) // DAY)
-    of = space_readings.c
-    query = select(of.account_id, of.period, of.status, of.bytes, of.objects, of.containers).order_by(of.account_id, of.period)
-    for day in range(first, last + 1, DAYS):
-        for some in _some(ids):
-            rows = connection.execute(query.where(of.day.in_(range(day, min(day + DAYS, last + 1))), of.account_id.in_(some),
-                                                  of.period >= begin, of.period < end))
-            for (number, start), said in groupby(rows, key=lambda row: (row[0], periods.floor(row[1], period_seconds))):
-                *_, (_, _, status, size, objects, containers) = said
-                yield number, Levels(start, start, STATUSES[status] != ACTIVE, 1, size * period_seconds, size, objects, size,
-                                     objects, containers)
+    """Yield (account, stretch) of parts, those of an account ascending."""
+    for part in cover:
+        for units in _chunks(connection, part):
+            for some in _some(ids):
+                yield from _read(connection, part, units, some, period_seconds)
 
 
-def _gone(connection: Connection, ids: Sequence[int], before: int) -> set[int]:
+def _read(connection: Connection, part: Part, units: Sequence[int], ids: Sequence[int], period_seconds: int,
+          ) -> Iterator[tuple[int, Levels]]:
+    """Yield (account, stretch) of some accounts in some days or months of a part."""
+    if part.kind == HOURS:
+        of = space_readings.c
+        query = space_levels.readings().where(of.day.in_(units), of.account_id.in_(ids), of.period >= part.begin,
+                                              of.period < part.end)
+        return space_levels.from_readings(connection.execute(query), period_seconds)
+    table = space_months if part.kind == MONTHS else space_days
+    lead = next(iter(table.primary_key))
+    return space_levels.from_stretches(connection.execute(
+        space_levels.stretches(table).where(lead.in_(units), table.c.account_id.in_(ids))))
+
+
+def _chunks(connection: Connection, part: Part) -> Iterator[Sequence[int]]:
+    """Yield the days or months of a part, ascending, as many as one statement reads."""
+    table = {MONTHS: space_months, DAYS: space_days, HOURS: space_readings}[part.kind]
+    return parts.units(connection, table, part)
+
+
+def _gone(connection: Connection, ids: Sequence[int], before: int, period_seconds: int) -> set[int]:
     """Return the accounts whose last reading of a period before `before` found them deleted, or not there."""
     gone: set[int] = set()
-    later: dict[int, int] = {}  # account: day of its first reading
+    later: dict[int, int] = {}  # account: its first period
     for some in _some(ids):
         for row in connection.execute(select(space_accounts).where(space_accounts.c.account_id.in_(some))):
             if row.status_period < before:
                 gone.update([row.account_id] if STATUSES[row.status] != ACTIVE else ())
             elif row.first_period < before:
-                later[row.account_id] = row.first_period // DAY
+                later[row.account_id] = row.first_period
+    if not later:
+        return gone
     # Accounts that were read later too. Mostly the day before has a reading; at worst one was gone for long, and came back.
-    day, days = (before - 1) // DAY, 1
-    while later:
-        for number, status in _last_statuses(connection, sorted(later), range(day - days + 1, day + 1), before):
-            gone.update([number] if STATUSES[status] != ACTIVE else ())
-            del later[number]
-        day, days = day - days, DAYS
-        later = {number: first for number, first in later.items() if first <= day}
+    first = min(later.values())
+    near = max(first, before - DAY)
+    for begin, end in ((near, before), (first, near)):
+        for part in reversed(_cover(connection, begin, end, period_seconds)):
+            for units in reversed(list(_chunks(connection, part))):
+                for some in list(_some(sorted(later))):
+                    for number, level in {number: level for number, level in _read(
+                            connection, part, units, some, period_seconds)}.items():
+                        gone.update([number] if level.gone else ())
+                        del later[number]
+                if not later:
+                    return gone
     return gone
 
 
-def _last_statuses(connection: Connection, ids: Sequence[int], days: range, before: int) -> Iterator[tuple[int, int]]:
-    """Yield (account, status) of each account's last reading in `days` and before `before`."""
-    of = space_readings.c
-    query = select(of.account_id, of.period, of.status).order_by(of.account_id, of.period)
-    for some in _some(ids):
-        rows = connection.execute(query.where(of.day.in_(days), of.account_id.in_(some), of.period < before)).all()
-        for _, said in groupby(rows, key=itemgetter(0)):
-            *_, (number, _, status) = said
-            yield number, status
+def _cover(connection: Connection, begin: int, end: int, period_seconds: int) -> tuple[Part, ...]:
+    """Return the parts of [begin, end): rollups are in periods of the site's length, and good for no other."""
+    if begin >= end:
+        return ()
+    if connection.execute(select(site.c.period_seconds)).scalar() != period_seconds:
+        return (Part(HOURS, begin, end),)
+    return ranges.cover(connection, begin, end, of=SPACE)
 
 
 def _some(ids: Sequence[int]) -> Iterator[Sequence[int]]:

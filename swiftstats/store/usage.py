@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import functools
-from typing import Any, Collection, Iterator, Sequence
+from typing import Collection, Iterator, Sequence
 
-from sqlalchemy import ColumnElement, Connection, Select, Table, func, insert, select
+from sqlalchemy import Connection, func, insert, select
 
 from swiftstats.fields import CELL_COUNT, CELLS
 from swiftstats.periods import DAY
-from swiftstats.store import dialects, upsert
+from swiftstats.store import marks, parts, ranges, upsert
 from swiftstats.store.losses import Loss, losses_between, record_loss
+from swiftstats.store.ranges import HOURS, Part
 from swiftstats.store.schema import accounts, corrections, io_hours, servers, writers
 from swiftstats.store.status import as_bytes
 from swiftstats.store.writers import Writer, hold
 
 __all__ = ["Loss", "corrections_between", "every_row", "first_recorded", "hours", "known", "losses_between", "merge",
            "record_loss", "total"]
-
-#: Days that one statement reads: what the key (day, account, …) makes one seek each of, and the bound on what is in memory.
-DAYS = 31
 
 
 def known(connection: Connection, names: Collection[bytes]) -> set[bytes]:
@@ -44,6 +41,8 @@ def merge(connection: Connection, *, writer: Writer, period: int, rows: Sequence
         connection.execute(insert(corrections), [
             {"server_id": writer.server_id, "writer_id": writer.id, "account_id": account, "period": period,
              "recorded_at": now, **dict(zip(CELLS, cells))} for account, cells in grown])
+    if totals:
+        marks.mark(connection, marks.IO, day, writer.id)
     return len(grown)
 
 
@@ -64,19 +63,20 @@ def _growth(connection: Connection, writer: Writer, period: int, totals: Sequenc
 
 def total(connection: Connection, account: bytes, begin: int, end: int) -> tuple[int, ...]:
     """Return the cells of an account summed over [begin, end) and all writers, exactly; zeros where there is nothing."""
-    cells = [0] * CELL_COUNT
-    for query in _sums(connection, account, begin, end):
-        for row in connection.execute(query):
-            cells = [before + added for before, added in zip(cells, whole(row))]
-    return tuple(cells)
+    cells = (0,) * CELL_COUNT
+    ids = list(upsert.account_ids(connection, [account]).values())
+    for part in ranges.cover(connection, begin, end) if ids else ():
+        for _, _, added in parts.rows(connection, part, ids):
+            cells = tuple(map(int.__add__, cells, added))
+    return cells
 
 
 def hours(connection: Connection, account: bytes, begin: int, end: int) -> Iterator[tuple[int, tuple[int, ...]]]:
     """Yield (period, cells summed over writers) of [begin, end), ascending, where there is anything; memory is bounded."""
-    period = io_hours.c.period
-    for query in _sums(connection, account, begin, end):
-        for row in connection.execute(query.add_columns(period).group_by(period).order_by(period)):
-            yield row[-1], whole(row[:-1])
+    ids = list(upsert.account_ids(connection, [account]).values())
+    if ids and begin < end:
+        for _, period, cells in parts.rows(connection, Part(HOURS, begin, end), ids, each=True):
+            yield period, cells
 
 
 def corrections_between(connection: Connection, account: bytes, begin: int, end: int) -> list[int]:
@@ -118,34 +118,3 @@ def first_recorded(connection: Connection, server: str | None = None) -> int | N
 def _writers_of(connection: Connection, server: str) -> list[int]:
     query = select(writers.c.id).join_from(writers, servers, servers.c.id == writers.c.server_id)
     return list(connection.execute(query.where(servers.c.name == as_bytes(server))).scalars())
-
-
-def _sums(connection: Connection, account: bytes, begin: int, end: int) -> Iterator[Select[Any]]:
-    """Yield queries that together sum [begin, end), each over some days, none outside what is stored; see `whole`.
-
-    Days are listed, so that each is one seek of the key (day, account, period, writer) and not a scan of everybody's day.
-    The account's id is looked up first, since an optimizer makes no seek of a subquery.
-    """
-    # Two subqueries: SQLite answers MIN or MAX alone from the key, and scans the table for both.
-    first, last = connection.execute(select(select(func.min(io_hours.c.day)).scalar_subquery(),
-                                            select(func.max(io_hours.c.day)).scalar_subquery())).one()
-    number = upsert.account_ids(connection, [account]).get(account)
-    if first is None or number is None or begin >= end:
-        return
-    first, last = max(first, begin // DAY), min(last, (end - 1) // DAY)
-    for start in range(first, last + 1, DAYS):
-        yield select(*halves(dialects.of(connection), io_hours)).where(
-            io_hours.c.day.in_(range(start, min(start + DAYS, last + 1))), io_hours.c.account_id == number,
-            io_hours.c.period >= begin, io_hours.c.period < end)
-
-
-@functools.cache
-def halves(dialect: dialects.Dialect, table: Table) -> tuple[ColumnElement[Any], ...]:
-    """Return what sums the cells of a table exactly, two columns each; see `whole`."""
-    return tuple(half for name in CELLS for half in dialect.exact_sum(table.c[name]))
-
-
-def whole(halves: Sequence[Any]) -> tuple[int, ...]:
-    """Return exact sums from their columns (high, low), which are NULL where there was no row."""
-    numbers = [int(half or 0) for half in halves]
-    return tuple((high << 32) + low for high, low in zip(numbers[::2], numbers[1::2]))

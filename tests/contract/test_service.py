@@ -16,7 +16,7 @@ from sqlalchemy import Engine, insert, select, text
 from swiftstats import fields, periods
 from swiftstats.errors import DatabaseAway
 from swiftstats.store import engine as engines
-from swiftstats.store import usage, writers
+from swiftstats.store import marks, usage, writers
 from swiftstats.store.schema import accounts, io_hours
 from swiftstats.store.writers import Writer
 from tests.support.mariadb import MariaDB
@@ -196,6 +196,8 @@ def many_hours(engine: Engine, hours: int) -> Writer:
         row = dict.fromkeys(fields.CELLS, 0) | {"get_count": 1, "account_id": account, "writer_id": writer.id}
         connection.execute(insert(io_hours), [
             row | {"period": period, "day": period // periods.DAY} for period in range(T + HOUR, T + hours * HOUR, HOUR)])
+        for day in range(T // periods.DAY, (T + hours * HOUR) // periods.DAY + 1):
+            marks.mark(connection, marks.IO, day, writer.id)
     return writer
 
 

@@ -1,0 +1,146 @@
+"""Roll up what has changed, in short transactions, one host at a time for the site; killed between any two, nothing is lost.
+
+A day is rolled up when it is over, and the hosts have had time to flush it; a month when it is over and all of its days are.
+Until then, and whenever something changed since, sums come from finer rows, and are the same.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from sqlalchemy.engine import Connection, Engine
+
+from swiftstats import periods
+from swiftstats.errors import SwiftStatsError, TooLarge
+from swiftstats.flush.shipping import Result, transact
+from swiftstats.periods import DAY, HOUR
+from swiftstats.store import engine as engines
+from swiftstats.store import marks, rollups
+from swiftstats.store.rollups import Roll
+
+logger = logging.getLogger("swiftstats.rollup")
+
+#: A day is left alone for so long (s) after its end: its last hour is flushed then, and closed.
+SETTLE_SECONDS = HOUR
+#: How many accounts' ids a first transaction goes over, and how long (s) one should take.
+FIRST_WIDTH, BATCH_SECONDS = 256, 0.2
+#: What the kinds are called.
+NAMES = {marks.IO: "usage", marks.SPACE: "space"}
+
+
+class NotOurTurn(SwiftStatsError):
+    """Another process rolls up, or has taken over; the message says which."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """How far it is after a transaction: `done` of `units` days and months, and the share of the one in work."""
+
+    done: int
+    units: int
+    share: float
+    what: str  #: usage of 2026-10-21
+
+
+def roll_up(engine: Engine, *, holder: str, period_seconds: int, settle: int = SETTLE_SECONDS,
+            now: Callable[[], float] = time.time) -> Iterator[Step]:
+    """Roll up every day and month that is due, yielding after each transaction; to stop, close it.
+
+    `holder` names this process to others; `period_seconds` is the length of periods where the site has none yet. Raises
+    NotOurTurn and StoreError: it is to be begun anew then, later.
+    """
+    job = _Job(engine, holder.encode("utf-8", "surrogateescape")[:255], now)
+    before = int(job.clock() - settle) // DAY
+    with engines.read(engine) as connection:
+        days = marks.due_days(connection, before)
+        pending = bool(days) or bool(marks.due_months(connection, before))
+    if not pending:
+        return
+    job.transact(lambda connection: rollups.fix_period(connection, period_seconds))
+    try:
+        for number, (day, kind) in enumerate(days):
+            for share in job.day(kind, day):
+                yield Step(number, len(days), share, _what(kind, day))
+        with engines.read(engine) as connection:
+            months = marks.due_months(connection, before)
+        for number, (month, kind) in enumerate(months, len(days)):
+            for share in job.month(kind, month):
+                yield Step(number, len(days) + len(months), share, _what(kind, month)[:-3])
+    finally:
+        transact(engine, lambda connection: rollups.give_turn(connection, job.holder))
+
+
+class _Job:
+    """Days and months in batches of accounts; each transaction takes the turn first."""
+
+    def __init__(self, engine: Engine, holder: bytes, now: Callable[[], float]) -> None:
+        self.engine, self.holder, self._now = engine, holder, now
+
+    def clock(self) -> float:
+        with engines.read(self.engine) as connection:
+            moment = engines.clock(connection)
+        return self._now() if moment is None else moment
+
+    def transact(self, body: Callable[[Connection], Result]) -> Result:
+        """Run `body` in one transaction that has the turn, and return what it does."""
+        def with_turn(connection: Connection) -> Result:
+            clock = engines.clock(connection)
+            now = int(self._now() if clock is None else clock)
+            if not rollups.take_turn(connection, self.holder, now):
+                raise NotOurTurn(f"{(rollups.turn(connection, now) or b'?').decode('utf-8', 'replace')} rolls up")
+            return body(connection)
+
+        return transact(self.engine, with_turn)
+
+    def day(self, kind: int, day: int) -> Iterator[float]:
+        """Roll a day up; yield the share that is done."""
+        found, last = self.transact(
+            lambda connection: (marks.marks_of(connection, kind, day), rollups.last_account(connection)))
+        settle = marks.clear
+        try:
+            yield from self._batches(rollups.DAY_ROLLS[kind], day, last, lambda connection: rollups.change_month(
+                connection, kind, periods.month(day)))
+        except TooLarge:
+            logger.warning("%s has a sum beyond 2^63-1, which is read from its hours", _what(kind, day))
+            settle = marks.too_large
+        for mark in found:
+            self.transact(partial(settle, found=mark))
+            yield 1.0
+
+    def month(self, kind: int, month: int) -> Iterator[float]:
+        """Roll a month up; yield the share that is done."""
+        changed, last = self.transact(
+            lambda connection: (rollups.changes(connection, kind, month), rollups.last_account(connection)))
+        too_large = False
+        try:
+            yield from self._batches(rollups.MONTH_ROLLS[kind], month, last, lambda connection: None)
+        except TooLarge:
+            logger.warning("%s has a sum beyond 2^63-1, which is read from its days", _what(kind, month)[:-3])
+            too_large = True
+        self.transact(lambda connection: rollups.end_month(connection, kind, month, changed, too_large=too_large))
+        yield 1.0
+
+    def _batches(self, rolls: Sequence[Roll], unit: int, last: int, before: Callable[[Connection], None]) -> Iterator[float]:
+        """Roll accounts up to id `last` up, each range of ids in a transaction; yield the share that is done."""
+        for number, roll in enumerate(rolls):
+            low, width = 0, FIRST_WIDTH
+            while low <= last:
+                began = time.monotonic()
+                self.transact(partial(_batch, before, roll, unit, low, low + width))
+                low, took = low + width, time.monotonic() - began
+                yield (number + min(low / (last + 1), 1)) / len(rolls)
+                # How many rows an account has is anybody's guess: what counts is how long others wait.
+                width = 2 * width if took < BATCH_SECONDS / 2 else max(width // 2, 1) if took > BATCH_SECONDS else width
+
+
+def _batch(before: Callable[[Connection], None], roll: Roll, unit: int, low: int, high: int, connection: Connection) -> None:
+    before(connection)
+    roll(connection, unit, low, high)
+
+
+def _what(kind: int, day: int) -> str:
+    return f"{NAMES[kind]} of {periods.iso(day * DAY)[:10]}"

@@ -1,0 +1,111 @@
+"""Read usage from the rows of a part of a range: sums, or each month, day or hour of it; exact beyond 2^63."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any, Iterator, Optional, Sequence
+
+from sqlalchemy import ColumnElement, Connection, Select, Table, func, select
+
+from swiftstats import periods
+from swiftstats.fields import CELLS
+from swiftstats.periods import DAY
+from swiftstats.store import dialects, upsert
+from swiftstats.store.ranges import DAYS, HOURS, MONTHS, Part
+from swiftstats.store.schema import io_days, io_hours, io_months, io_writer_months, servers, writers
+from swiftstats.store.status import as_text
+
+Cells = tuple[int, ...]
+#: Whose cells: of an account over all servers (id, None), or on one server (id, its name).
+Owner = tuple[int, Optional[str]]
+
+#: Days or months that one statement reads: one seek each and account, and the bound on what is in memory.
+UNITS = 31
+
+#: Where cells are, by the kind of a part; by server there are months, and else hours.
+_TABLES = {MONTHS: io_months, DAYS: io_days, HOURS: io_hours}
+_BY_SERVER = {MONTHS: io_writer_months, DAYS: io_hours, HOURS: io_hours}
+
+
+def rows(connection: Connection, part: Part, ids: Sequence[int], *, by_server: bool = False, each: bool = False,
+         ) -> Iterator[tuple[Owner, int, Cells]]:
+    """Yield (owner, start, cells) of accounts in a part, where there is anything.
+
+    With `each`, of each of the part's months, days or hours, ascending; else of the whole part, in some sums that are to be
+    added up: `start` is then the part's.
+    """
+    table = (_BY_SERVER if by_server else _TABLES)[part.kind]
+    unit = table.c.period if part.kind == HOURS else _lead(table)
+    length = 1 if part.kind == HOURS else DAY
+    keys: list[ColumnElement[Any]] = [table.c.account_id, *([servers.c.name] if by_server else []), *([unit] if each else [])]
+    one = part.kind == MONTHS and periods.next_month(part.begin // DAY) * DAY == part.end or part.end - part.begin == DAY
+    if (each or one) and table in (io_days, io_months):  # a row is a sum already
+        query, cells = select(*keys, *(table.c[name] for name in CELLS)), _stored
+    else:
+        query, cells = select(*keys, *halves(dialects.of(connection), table)).group_by(*keys), whole
+    if by_server:
+        query = query.join_from(table, writers, writers.c.id == table.c.writer_id)
+        query = query.join(servers, servers.c.id == writers.c.server_id)
+    if each:
+        query = query.order_by(unit)
+    if table is io_hours:
+        query = query.where(table.c.period >= part.begin, table.c.period < part.end)
+    for some in units(connection, table, part):
+        for start in range(0, len(ids), upsert.NAMES):
+            for row in connection.execute(query.where(
+                    _lead(table).in_(some), table.c.account_id.in_(ids[start:start + upsert.NAMES]))):
+                owner = (row[0], as_text(row[1]) if by_server else None)
+                yield owner, row[len(keys) - 1] * length if each else part.begin, cells(row[len(keys):])
+
+
+def columns(part: Part, names: Sequence[str]) -> Select[Any]:
+    """Return (account_id, cells of `names`) of every account in a part, several rows each."""
+    table = _TABLES[part.kind]
+    lead = _lead(table)
+    query = select(table.c.account_id, *(table.c[name] for name in names)).where(
+        lead >= part.begin // DAY, lead <= (part.end - 1) // DAY)
+    return query.where(table.c.period >= part.begin, table.c.period < part.end) if table is io_hours else query
+
+
+@functools.cache
+def halves(dialect: dialects.Dialect, table: Table) -> tuple[ColumnElement[Any], ...]:
+    """Return what sums the cells of a table exactly, two columns each; see `whole`."""
+    return tuple(half for name in CELLS for half in dialect.exact_sum(table.c[name]))
+
+
+def whole(row: Sequence[Any]) -> Cells:
+    """Return exact sums from their columns (high, low), which are NULL where there was no row."""
+    numbers = [int(half or 0) for half in row]
+    return tuple((high << 32) + low for high, low in zip(numbers[::2], numbers[1::2]))
+
+
+def _stored(row: Sequence[Any]) -> Cells:
+    return tuple(row)
+
+
+def units(connection: Connection, table: Table, part: Part) -> Iterator[Sequence[int]]:
+    """Yield the days or months of a part, ascending, as many as one statement reads, few of them outside what is stored.
+
+    They are to be listed in it, so that each is one seek of the key (day, account, …) and not a scan of everybody's day.
+    """
+    first, end = part.begin // DAY, -(-part.end // DAY)
+    if end - first > UNITS:
+        # Two subqueries: SQLite answers MIN or MAX alone from the key, and scans the table for both.
+        least, most = (select(which(_lead(table))).scalar_subquery() for which in (func.min, func.max))
+        stored = connection.execute(select(least, most)).one()
+        if stored[0] is None:
+            return
+        first, end = max(first, stored[0]), min(end, stored[1] + 1)
+    listed = list(_months(first, end)) if part.kind == MONTHS else range(first, end)
+    for start in range(0, len(listed), UNITS):
+        yield listed[start:start + UNITS]
+
+
+def _months(first: int, end: int) -> Iterator[int]:
+    while first < end:
+        yield first
+        first = periods.next_month(first)
+
+
+def _lead(table: Table) -> ColumnElement[int]:
+    return next(iter(table.primary_key))
