@@ -37,7 +37,7 @@ lint: $(VENV)/.installed-test ## run ruff over everything, and mypy (strict) ove
 	$(BIN)/mypy
 
 programs:
-	@.ci/programs
+	@.ci/programs && .ci/promtool
 
 clean: ## remove the virtual environment and everything that was built
 	rm -rf $(VENV) .tox build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

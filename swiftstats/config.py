@@ -30,6 +30,7 @@ class Config:
     reseller_prefix: tuple[str, ...]
     spool_max_bytes: int
     max_unproven_names: int
+    metrics_dir: str | None
     flush: str
     flush_interval: float
     flush_jitter: float
@@ -76,6 +77,8 @@ class Config:
     trusted_proxies: tuple[str, ...] | None
     session_seconds: float
     session_secret_file: str | None
+    metrics_anonymous: bool
+    metrics_accounts: int
     max_periods: int
 
     def __init__(self, values: Mapping[str, Any], path: str | None = None) -> None:

@@ -114,3 +114,8 @@ _SOURCES = tuple((CELL_INDEX[f.plus], None if f.minus is None else CELL_INDEX[f.
 def values(cells: Sequence[int]) -> tuple[int, ...]:
     """Return the figures of FIELDS, in their order, for the counters of CELLS, in theirs."""
     return tuple(cells[plus] if minus is None else cells[plus] - cells[minus] for plus, minus in _SOURCES)
+
+
+def requests(cells: Sequence[int]) -> int:
+    """Return how many requests there were, billable or not, for the counters of CELLS."""
+    return sum(cells[index] for index in REQUEST_CELLS)

@@ -131,6 +131,9 @@ OPTIONS = (
     Option("DEFAULT", "max_unproven_names", whole(1, 10**6), "10000", "names",
            "How many account names without evidence that they are real one worker keeps apart in a period; "
            "more are counted under (unknown)."),
+    Option("DEFAULT", "metrics_dir", text, None, "path",
+           "The directory of node_exporter's textfile collector, into which this host's flusher and space crawler write metrics. "
+           "None are written, where it is not given."),
     Option("flusher", "flush", choice("spawn", "external"), "spawn", "",
            "Who runs the flusher: `spawn`, the first worker starts one per host; "
            "`external`, systemd or cron does (recommended)."),
@@ -219,6 +222,12 @@ OPTIONS = (
     Option("api", "session_secret_file", text, None, "path",
            "A file with a secret of 32 bytes or more that signs sessions, the same for every process of the service. "
            "Without it each makes its own at start."),
+    Option("api", "metrics_anonymous", boolean, "no", "yes or no",
+           "Whether /metrics is answered without a token too: how the service and the site do, with the names of servers, and "
+           "never an account's."),
+    Option("api", "metrics_accounts", whole(0, 1000), "0", "accounts",
+           "How many of the last period's busiest accounts /metrics names to who may read every account; the others are told "
+           "together."),
     Option("api", "max_periods", whole(1, 10**6), "8784", "periods", "The most periods that a detail query may span."),
 )
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Optional
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, func, select
 
 from swiftstats.fields import NAME_BYTES
-from swiftstats.store import upsert
+from swiftstats.store import dialects, upsert
 from swiftstats.store.schema import losses, servers, writers
 from swiftstats.store.status import as_text
 
@@ -33,6 +33,19 @@ class Loss:
     recorded_at: int
 
 
+@dataclass(frozen=True)
+class Lost:
+    """All recorded losses of one kind and server together; `recorded_at`: when the last of them was."""
+
+    server: str
+    kind: str
+    losses: int
+    requests: int
+    bytes_in: int
+    bytes_out: int
+    recorded_at: int
+
+
 def record_loss(connection: Connection, *, server_id: int, writer_id: int, begin: int, end: int, kind: str,
                 subject: bytes = b"", requests: int = 0, bytes_in: int = 0, bytes_out: int = 0, detail: str = "",
                 now: int) -> None:
@@ -53,3 +66,24 @@ def losses_between(connection: Connection, begin: int, end: int) -> list[Loss]:
     )
     return [Loss(as_text(name), incarnation, begin, end, kind, bytes(subject), *rest)
             for name, incarnation, begin, end, kind, subject, *rest in connection.execute(query)]
+
+
+def lost(connection: Connection) -> list[Lost]:
+    """Return what every recorded loss adds up to, by server and kind; exact beyond 2^63."""
+    exact_sum = dialects.of(connection).exact_sum
+    halves = [half for name in ("requests", "bytes_in", "bytes_out") for half in exact_sum(losses.c[name])]
+    query = (select(servers.c.name, losses.c.kind, func.count(), func.max(losses.c.recorded_at), *halves)
+             .select_from(losses.join(servers, servers.c.id == losses.c.server_id))
+             .group_by(servers.c.name, losses.c.kind).order_by(servers.c.name, losses.c.kind))
+    found = []
+    for name, kind, number, recorded_at, *halves in connection.execute(query):
+        requests, bytes_in, bytes_out = (int(high) * 2**32 + int(low) for high, low in zip(halves[::2], halves[1::2]))
+        found.append(Lost(as_text(name), kind, number, requests, bytes_in, bytes_out, recorded_at))
+    return found
+
+
+def count_by_server(connection: Connection) -> dict[str, int]:
+    """Return how many losses are recorded of each server that has any."""
+    query = (select(servers.c.name, func.count()).join_from(losses, servers, servers.c.id == losses.c.server_id)
+             .group_by(servers.c.name))
+    return {as_text(name): number for name, number in connection.execute(query)}
