@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from swiftstats.api.auth import uses
 from swiftstats.api.auth.caller import AuthAway
 from swiftstats.api.auth.swift import Verdict
 from swiftstats.api.auth.token_rule import TokensRule
-from swiftstats.api.auth.tokens import TokensFile, hashed
+from swiftstats.api.auth.tokens import TokensFile, hashed, key_of
 from swiftstats.errors import ConfigError
 
 NOW = 1_350_892_800
@@ -140,3 +141,75 @@ def test_at_once(file: TokensFile) -> None:
     for thread in threads:
         thread.join()
     assert sorted(entry.name for entry in file.read()) == sorted(f"t{number}" for number in range(16))
+
+
+def test_prefix(file: TokensFile) -> None:
+    """A token for accounts that begin alike reads those, however many come, and never (unknown)."""
+    token = file.create("labs", [], now=NOW, prefixes=["AUTH_lab-", "AUTH_\u00fc"])
+    rule = TokensRule(file.path)
+    for account in ("AUTH_lab-", "AUTH_lab-7", "AUTH_\u00fcber"):
+        assert judged(rule, token, account.encode()) is Verdict.YES
+    for account in ("AUTH_lab", "AUTH_la", "AUTH_u", "(unknown)", "xAUTH_lab-7"):
+        assert judged(rule, token, account.encode()) is Verdict.NO
+
+
+@pytest.mark.parametrize("prefixes", [[""], ["("], ["(unknown)"], [1], "AUTH_"])
+def test_bad_prefixes(file: TokensFile, prefixes: object) -> None:
+    """A prefix that is nothing would be everything, and (unknown) is nobody's: the file is refused."""
+    entry = {"name": "a", "sha256": "0" * 64, "scope": [], "prefixes": prefixes, "created": "2012-10-22"}
+    Path(file.path).write_text(json.dumps(entry))
+    os.chmod(file.path, 0o600)
+    with pytest.raises(ConfigError, match="line 1"):
+        file.read()
+
+
+def test_rotate(file: TokensFile) -> None:
+    """A rotated token has another secret and the same rights; the old one is good as long as it was kept, and then no more."""
+    old = file.create("billing", ["AUTH_a"], now=NOW, expires=NOW + 1000)
+    now = float(NOW)
+    rule = TokensRule(file.path, clock=lambda: now)
+    new = file.rotate("billing", now=NOW, keep=60)
+    assert judged(rule, old) is judged(rule, new) is Verdict.YES
+    assert judged(rule, old, b"AUTH_b") is judged(rule, new, b"AUTH_b") is Verdict.NO
+    now = NOW + 60
+    assert judged(rule, old) is Verdict.UNKNOWN and judged(rule, new) is Verdict.YES
+    newest = file.rotate("billing", now=now)
+    assert judged(rule, new) is Verdict.UNKNOWN and judged(rule, newest) is Verdict.YES
+    now = NOW + 1000
+    assert judged(rule, newest) is Verdict.UNKNOWN
+    with pytest.raises(ConfigError, match="--expires"):
+        file.rotate("billing", now=now, keep=60)
+    again = file.rotate("billing", now=now, keep=60, expires=NOW + 2000)
+    assert judged(rule, again) is Verdict.YES and judged(rule, newest) is Verdict.UNKNOWN
+    with pytest.raises(ConfigError, match="no token named"):
+        file.rotate("other", now=now)
+
+
+def test_last_use(file: TokensFile) -> None:
+    """What was last used is noted in a file of its own, to the minute; the tokens file stays as it is."""
+    now = float(NOW)
+    token = file.create("billing", None, now=NOW)
+    before = os.stat(file.path)
+    path = file.path + ".used"
+    rule = TokensRule(file.path, uses=uses.Uses(path, clock=lambda: now), clock=lambda: now)
+    judged(rule, "garbage")
+    assert uses.read(path) == {}
+    key = key_of("billing", hashed(token))
+    for moment, noted in ((NOW, NOW), (NOW + 59, NOW), (NOW + 60, NOW + 60)):
+        now = moment
+        judged(rule, token)
+        assert uses.read(path) == {key: noted}
+    assert stat.S_IMODE(os.stat(path).st_mode) == 0o600 and os.stat(file.path) == before
+    assert hashed(token) not in Path(path).read_text()
+    Path(path).write_text("nonsense")
+    now += 60
+    judged(rule, token)
+    assert uses.read(path) == {key: NOW + 120}
+
+
+def test_last_use_that_cannot_be_noted(file: TokensFile, caplog: pytest.LogCaptureFixture) -> None:
+    """Where nothing can be noted tokens work all the same, and it is said once."""
+    first, second = file.create("first", None, now=NOW), file.create("second", None, now=NOW)
+    rule = TokensRule(file.path, uses=uses.Uses(file.path + "/nowhere"))
+    assert judged(rule, first) is judged(rule, second) is Verdict.YES
+    assert caplog.text.count("cannot be noted") == 1

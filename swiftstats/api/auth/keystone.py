@@ -23,6 +23,7 @@ from typing import Any, Callable, Collection, Iterable, Mapping, NamedTuple, Seq
 
 from swiftstats.api.auth.caller import TOKEN_LENGTH, AuthAway, Caller, Scope, digest_of, token_of
 from swiftstats.api.auth.kept import Kept
+from swiftstats.api.auth.password import Passwords
 from swiftstats.config import KEYSTONE_SECTION, Config
 from swiftstats.errors import ConfigError
 
@@ -99,13 +100,14 @@ class KeystoneRule:
     """Knows whom `authtoken` has confirmed. Yes and no are kept for `cache_seconds`, by hash.
 
     guard: None where the filter can only be to the left. admin_roles: roles that read every account, in any case, as Swift's
-    `reseller_admin_role`. `clock` gives seconds since 1970.
+    `reseller_admin_role`. passwords: for pages. `clock` gives seconds since 1970.
     """
 
     asks = True
 
     def __init__(self, guard: Guard | None, *, prefixes: Sequence[str], admin_roles: Collection[str], system_reader: bool,
-                 cache_seconds: float, clock: Callable[[], float] = time.time) -> None:
+                 cache_seconds: float, passwords: Passwords | None = None, clock: Callable[[], float] = time.time) -> None:
+        self.passwords = passwords
         self._guard, self._prefixes, self._system_reader, self._clock = guard, prefixes, system_reader, clock
         self._admin_roles = frozenset(role.casefold() for role in admin_roles)
         self._kept: Kept[Said] = Kept(seconds=cache_seconds)
@@ -186,13 +188,13 @@ def expiry(token: Mapping[str, Any]) -> float | None:
 
 def from_config(config: Config, *, pipeline: bool) -> KeystoneRule:
     """Make the rule; raise ConfigError where no `authtoken` can be there. pipeline: whether it may be to the left."""
-    guard = None
+    guard = passwords = None
     if config.path is not None and has_section(config.path):
-        guard = Guard(config.path)
+        guard, passwords = Guard(config.path), Passwords(config.path)
     elif not pipeline:
         raise ConfigError(NEITHER, path=config.path)
     return KeystoneRule(guard, prefixes=config.reseller_prefix, admin_roles=config.admin_roles or (),
-                        system_reader=config.system_reader, cache_seconds=config.auth_cache_seconds)
+                        system_reader=config.system_reader, cache_seconds=config.auth_cache_seconds, passwords=passwords)
 
 
 def has_section(path: str) -> bool:

@@ -25,6 +25,7 @@ from swiftstats.api.auth.caller import (
 )
 from swiftstats.api.auth.failures import Failures
 from swiftstats.api.auth.none import NoneRule
+from swiftstats.api.auth.password import Passwords
 from swiftstats.api.auth.session import Sessions
 from swiftstats.api.auth.swift import SwiftRule
 from swiftstats.api.auth.token_rule import TokensRule
@@ -33,11 +34,12 @@ from swiftstats.errors import ConfigError
 
 
 class Rules:
-    """The configured rules together; `sessions` and `addresses` are for the pages, which begin and end sessions."""
+    """The configured rules together; `sessions` is for the pages, which begin and end them."""
 
-    def __init__(self, rules: Sequence[Rule], *, sessions: Sessions, addresses: Addresses, failures: Failures) -> None:
+    def __init__(self, rules: Sequence[Rule], *, sessions: Sessions, addresses: Addresses, failures: Failures,
+                 passwords: Passwords | None = None) -> None:
         self._rules = (sessions, *rules)
-        self.sessions, self.addresses, self._failures = sessions, addresses, failures
+        self.sessions, self.addresses, self._failures, self._passwords = sessions, addresses, failures, passwords
 
     def check(self, environ: MutableMapping[str, Any], account: bytes, asked: str) -> None:
         """Return where the request may read the account; else raise Forbidden, or what `caller` does."""
@@ -78,6 +80,27 @@ class Rules:
         said = [rule.challenge(environ) for rule in self._rules]
         raise Unauthenticated([each for each in dict.fromkeys(said) if each is not None])
 
+    @property
+    def takes_passwords(self) -> bool:
+        """Whether people can sign in with Keystone's user name and password."""
+        return self._passwords is not None
+
+    def token(self, environ: MutableMapping[str, Any], **given: str) -> str:
+        """Return a token of Keystone's for what Passwords.token takes, to sign in with.
+
+        Raises Unauthenticated, AuthAway, or TooManyFailures: a password can be guessed, so whoever shares the address waits too.
+        """
+        address = environ[ADDRESS] = self.addresses.client(environ)
+        if wait := self._failures.wait(address, ""):
+            raise TooManyFailures(wait)
+        if self._passwords is None:
+            raise Unauthenticated()
+        try:
+            return self._passwords.token(**given)
+        except Unauthenticated:
+            self._failures.failed(address)
+            raise
+
 
 def _tokens(config: Config, pipeline: bool) -> Rule:
     return TokensRule(config.tokens_file, uses=uses.Uses(uses.path_of(config)))
@@ -114,5 +137,7 @@ def from_config(config: Config, *, pipeline: bool = False) -> Rules:
     addresses = Addresses(config.trusted_proxies or ())
     sessions = Sessions(session.secret_of(config), seconds=config.session_seconds, rules=list(made),
                         entry=tokens.entry if isinstance(tokens, TokensRule) else None, addresses=addresses)
+    rule = made.get("keystone")
     return Rules(list(made.values()), sessions=sessions, addresses=addresses,
-                 failures=Failures(config.auth_failures_per_minute))
+                 failures=Failures(config.auth_failures_per_minute),
+                 passwords=rule.passwords if isinstance(rule, keystone.KeystoneRule) else None)

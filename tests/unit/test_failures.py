@@ -1,0 +1,126 @@
+"""Unknown tokens: a bound for each client, by an address that it cannot choose, and nobody else held up."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from swiftstats.api.auth.address import Addresses
+from swiftstats.api.auth.caller import Caller, Scope, TooManyFailures, Unauthenticated
+from swiftstats.api.auth.failures import Failures
+from swiftstats.api.auth.rules import Rules
+from swiftstats.api.auth.session import Sessions
+
+
+class Clock:
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Remote:
+    """A rule that asks: of each token that is not `good…` it says no; keeps what it was asked."""
+
+    asks = True
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    def caller(self, environ: Any, accounts: Any) -> Caller | None:
+        token = environ.get("HTTP_X_AUTH_TOKEN", "")
+        self.asked.append(token)
+        return Caller("keystone", "k", Scope(all=True)) if token.startswith("good") else None
+
+    def challenge(self, environ: Any) -> str:
+        return "Keystone"
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def remote() -> Remote:
+    return Remote()
+
+
+@pytest.fixture
+def both(clock: Clock, remote: Remote) -> Rules:
+    """A bound of six a minute, behind a proxy at 10.0.0.1."""
+    addresses = Addresses(["10.0.0.1"])
+    sessions = Sessions(b"s" * 32, seconds=900, rules=[], entry=None, addresses=addresses)
+    return Rules([remote], sessions=sessions, addresses=addresses, failures=Failures(6, clock=clock))
+
+
+def ask(rules: Rules, token: str, address: str = "192.0.2.1", **more: str) -> str:
+    sent = {"HTTP_X_AUTH_TOKEN": token} if token else {}
+    try:
+        rules.caller({"REMOTE_ADDR": address, **sent, **more})
+    except (Unauthenticated, TooManyFailures) as error:
+        return type(error).__name__
+    return "known"
+
+
+def test_a_flood_is_not_passed_on(both: Rules, remote: Remote, clock: Clock) -> None:
+    """After a minute's failures no other unknown token of that client is asked about, until some have drained."""
+    said = [ask(both, f"garbage-{number}") for number in range(100)]
+    assert said == ["Unauthenticated"] * 6 + ["TooManyFailures"] * 94 and len(remote.asked) == 6
+    with pytest.raises(TooManyFailures) as caught:
+        both.caller({"REMOTE_ADDR": "192.0.2.1", "HTTP_X_AUTH_TOKEN": "x"})
+    assert caught.value.seconds == 10
+    clock.now += 10
+    assert [ask(both, "x"), ask(both, "x")] == ["Unauthenticated", "TooManyFailures"]
+
+
+def test_others_are_not_held_up(both: Rules, clock: Clock) -> None:
+    """Other clients, those behind the same trusted proxy, and whoever was known before go on during a flood."""
+    assert ask(both, "good-before") == "known"
+    behind = {"HTTP_X_FORWARDED_FOR": "203.0.113.9"}
+    for number in range(50):
+        ask(both, f"garbage-{number}")
+        ask(both, f"garbage-{number}", "10.0.0.1", **behind)
+    assert ask(both, "good-before") == "known"
+    assert ask(both, "good-new", "10.0.0.1", HTTP_X_FORWARDED_FOR="203.0.113.10") == "known"
+    assert ask(both, "good-new", "192.0.2.2") == "known"
+    assert ask(both, "good-newer") == "TooManyFailures"
+    clock.now += 10
+    assert ask(both, "good-newer") == "known"
+
+
+def test_no_token_is_no_failure(both: Rules) -> None:
+    """Who asks without a token is told to bring one, as often as they like."""
+    assert {ask(both, "") for _ in range(50)} == {"Unauthenticated"}
+    assert ask(both, "good") == "known"
+
+
+def test_memory_is_bounded(clock: Clock) -> None:
+    """However many addresses fail, a bounded number is kept, and those that failed longest ago go first."""
+    failures = Failures(1, addresses=100, clock=clock)
+    for number in range(1000):
+        failures.failed(f"10.0.{number // 250}.{number % 250}")
+    assert len(failures._filled) == 100
+    assert failures.wait("10.0.3.249", "t") > 0 and failures.wait("10.0.0.0", "t") == 0
+
+
+def test_a_network_of_ipv6_is_one_client(clock: Clock) -> None:
+    """Who has a /64 has one bound, and its neighbour another."""
+    failures = Failures(2, clock=clock)
+    failures.failed("2001:db8::1")
+    failures.failed("2001:db8::ffff:2")
+    assert failures.wait("2001:db8::3", "t") > 0 and failures.wait("2001:db8:0:1::1", "t") == 0
+
+
+@pytest.mark.parametrize(("peer", "forwarded", "client"), [
+    ("192.0.2.1", "", "192.0.2.1"), ("192.0.2.1", "203.0.113.9", "192.0.2.1"), ("10.0.0.1", "203.0.113.9", "203.0.113.9"),
+    ("10.0.0.1", "1.1.1.1, 203.0.113.9", "203.0.113.9"), ("10.0.0.1", "1.1.1.1, 203.0.113.9, 10.0.1.7", "203.0.113.9"),
+    ("10.0.0.1", "garbage", "10.0.0.1"), ("10.0.0.1", "1.1.1.1, garbage", "10.0.0.1"), ("10.0.0.1", "", "10.0.0.1"),
+    ("10.0.0.1", ",, ,", "10.0.0.1"), ("10.0.0.1", "10.0.1.1", "10.0.1.1"), ("", "203.0.113.9", "203.0.113.9"),
+    ("::ffff:10.0.0.1", "203.0.113.9", "203.0.113.9"), ("fd00::1", "2001:db8::7", "2001:db8::7"),
+])
+def test_the_clients_address(peer: str, forwarded: str, client: str) -> None:
+    """X-Forwarded-For is read from the right, as far as those who wrote it are trusted, and no further."""
+    addresses = Addresses(["10.0.0.1/32", "10.0.1.0/24", "fd00::/64", "unix"])
+    assert addresses.client({"REMOTE_ADDR": peer, "HTTP_X_FORWARDED_FOR": forwarded}) == client
