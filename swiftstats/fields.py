@@ -108,6 +108,31 @@ SPACE_SUM_FIELDS = (
     Figure("Periods_Measured", "period", "Those of them that were measured; the others are in no figure."),
 )
 
+class Column(NamedTuple):
+    """One figure of a table of many accounts; `kind` is `delta` (it adds up) or `gauge` (a level)."""
+
+    name: str
+    unit: str
+    kind: str
+    help: str
+
+
+#: What a table of many accounts can show of space, null where nothing was measured.
+SPACE_COLUMNS = (
+    Column("space_last", "B", "gauge", "Bytes of the account's objects in the last measured period, without replicas."),
+    Column("space_max", "B", "gauge", "The greatest of the measured periods."),
+    Column("byte_hours", "B·h", "delta", "Bytes × seconds / 3600, added up over the measured periods, and rounded half up once."),
+    Column("objects", "object", "gauge", "Objects in the last measured period."),
+    Column("containers", "container", "gauge", "Containers in the last measured period."),
+)
+#: All that a table of many accounts can show, in its order.
+COLUMNS = (*(Column(field.name, field.unit, "delta", field.help) for field in FIELDS), *SPACE_COLUMNS)
+#: What stands beside figures of space, so that a sum over unknown periods says so: how many were measured, of how many.
+SPACE_COUNTS = (
+    Column("space_periods", "period", "delta", "Measured periods; the others are in no figure of space."),
+    Column("periods", "period", "delta", "Periods of the row."),
+)
+
 _SOURCES = tuple((CELL_INDEX[f.plus], None if f.minus is None else CELL_INDEX[f.minus]) for f in FIELDS)
 
 

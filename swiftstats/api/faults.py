@@ -17,7 +17,8 @@ from swiftstats.api import params
 from swiftstats.api.auth.caller import AccountNeeded, AuthAway, Forbidden, TooManyFailures, Unauthenticated
 from swiftstats.errors import DatabaseAway, DatabaseBusy, SchemaError
 from swiftstats.query.question import BadQuestion, Fault, fault
-from swiftstats.represent import negotiate
+from swiftstats.query.table_header import NotFinal
+from swiftstats.represent import negotiate, table_csv
 
 LOG = logging.getLogger(__name__)
 
@@ -60,6 +61,8 @@ def refusal(error: Exception) -> Refused:
     if isinstance(error, negotiate.NotAcceptable):
         types = ", ".join(each.content_type for each in negotiate.FORMATS.values())
         return Refused(HTTPStatus.NOT_ACCEPTABLE, [fault("Accept", str(error), types)])
+    if isinstance(error, NotFinal):
+        return Refused(HTTPStatus.CONFLICT, [fault("final", "required", str(error))], table_csv.headers(error.header))
     if isinstance(error, params.BodyTooLarge):
         expected = f"at most {params.FORM_BYTES} bytes, with Content-Length"
         return Refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, [Fault("body", "", expected)])

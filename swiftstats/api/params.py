@@ -59,6 +59,11 @@ class Given:
         self.acceptable = True
         self.format = self._format()
 
+    @property
+    def errors(self) -> negotiate.Format:
+        """How to write errors."""
+        return self.format
+
     def _take(self, name: str, values: Sequence[bytes]) -> None:
         """Keep a parameter that came once, in UTF-8."""
         if not values:

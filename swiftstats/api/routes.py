@@ -12,13 +12,18 @@ QUERY = ("GET", "HEAD", "POST")
 
 @dataclass(frozen=True)
 class Route:
-    """One URL; `action` names the method of api.app.Application that answers, `query` the query that it is, if it is one."""
+    """One URL; `action` names what answers, in api.app, `query` the query that it is, if it is one.
+
+    `token`: whether the caller has to be known. `table`: whether it takes the parameters of tables of many accounts.
+    """
 
     path: str
     action: str
     methods: tuple[str, ...] = READ
     query: str | None = None
     help: str = ""
+    token: bool = True
+    table: bool = False
 
 
 ROUTES = (
@@ -27,8 +32,12 @@ ROUTES = (
     Route("/io_detail", "io_detail", QUERY, "io_detail", help="Requests and bytes of an account, period by period."),
     Route("/space_sum", "space_sum", QUERY, "space_sum", help="Space of an account over a range: byte-hours, maximum, average."),
     Route("/space_detail", "space_detail", QUERY, "space_detail", help="Space of an account, period by period."),
-    Route("/healthcheck", "healthcheck", help="OK, without a token, as Swift's own."),
-    Route("/version", "version", help="Version of the service, and revision of the database's schema."),
+    Route("/usage", "usage", help="Usage of many accounts: requests, bytes and space, in pages or as a stream.", table=True),
+    Route("/accounts", "accounts", help="The accounts that there are.", table=True),
+    Route("/servers", "servers", help="The servers that report usage, and how far each has closed.", table=True),
+    Route("/fields", "fields", help="What usage of many accounts can show.", token=False, table=True),
+    Route("/healthcheck", "healthcheck", help="OK, without a token, as Swift's own.", token=False),
+    Route("/version", "version", help="Version of the service, and revision of the database's schema.", token=False),
 )
 #: name of a query, as in X-Query-Method: its route
 QUERIES = {route.query: route for route in ROUTES if route.query is not None}

@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 
 from swiftstats import periods
 from swiftstats.query.question import Question
+from swiftstats.query.table_question import TableQuestion
 from swiftstats.store import usage, writers
 
 
@@ -46,7 +47,7 @@ def concerns(loss: usage.Loss, account: bytes) -> bool:
     return loss.kind != "overflow" or loss.subject == account
 
 
-def touched(question: Question, spans: Iterable[tuple[int, int]]) -> tuple[int, ...]:
+def touched(question: Question | TableQuestion, spans: Iterable[tuple[int, int]]) -> tuple[int, ...]:
     """Return the starts of the question's periods that any of the half-open `spans` reaches into, in order."""
     found: set[int] = set()
     for begin, end in spans:

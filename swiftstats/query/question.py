@@ -115,15 +115,15 @@ def _moment(given: Mapping[str, str], name: str, period_seconds: int, known: set
             hint = " (in a URL, + is written %2B)" if _LOST_PLUS.search(text) else ""
             found.append(fault(name, text, error.expected + hint))
         else:
-            found.append(fault(name, text, _boundary(whole, period_seconds)))
+            found.append(fault(name, text, boundary(whole, period_seconds)))
         return None
     if moment % period_seconds:
-        found.append(fault(name, text, _boundary(moment, period_seconds)))
+        found.append(fault(name, text, boundary(moment, period_seconds)))
         return None
     return moment
 
 
-def _boundary(moment: int, period_seconds: int) -> str:
+def boundary(moment: int, period_seconds: int) -> str:
     """Say which boundaries lie nearest to a moment that is none."""
     before = periods.floor(moment, period_seconds)
     near = [periods.format(each) for each in (before, before + period_seconds) if each <= periods.LAST]

@@ -55,14 +55,15 @@ def _detail(answer: Detail) -> Iterator[str]:
 def _breakdown(answer: Breakdown) -> Iterator[str]:
     yield f"Time,Name,{','.join(answer.titles)}\r\n"
     for start, name, values in answer.flat():
-        yield f"{periods.format(start)},{_cell(name or '')},{_row(values)}\r\n"
+        yield f"{periods.format(start)},{cell(name or '')},{_row(values)}\r\n"
 
 
 def _row(values: Values) -> str:
     return ",".join(["" if value is None else str(value) for value in values])
 
 
-def _cell(name: str) -> str:
+def cell(name: str) -> str:
+    """Write text as a field."""
     return '"' + name.replace('"', '""') + '"' if _QUOTED.search(name) else name
 
 
@@ -83,19 +84,20 @@ def headers(header: Header) -> list[tuple[str, str]]:
     through = header.complete_through
     found = [("X-Complete-Through", "" if through is None else periods.format(through))]
     if header.waiting_for is not None:
-        found.append(("X-Waiting-For", _listed([_quoted(name) for name in header.waiting_for])))
+        found.append(("X-Waiting-For", listed([quoted(name) for name in header.waiting_for])))
     if header.incomplete:
-        found.append(("X-Incomplete", _listed([periods.format(start) for start in header.incomplete])))
+        found.append(("X-Incomplete", listed([periods.format(start) for start in header.incomplete])))
     if header.corrected:
-        found.append(("X-Corrected", _listed([periods.format(start) for start in header.corrected])))
+        found.append(("X-Corrected", listed([periods.format(start) for start in header.corrected])))
     return found
 
 
-def _quoted(name: str) -> str:
+def quoted(name: str) -> str:
+    """Write a server's name for an HTTP header."""
     return quote(name, safe="!#$&'()*+/:;=?@[]~", errors="surrogateescape")
 
 
-def _listed(values: Sequence[str]) -> str:
+def listed(values: Sequence[str]) -> str:
     """Join values with commas, as many as may be; `+N` last says how many more there are."""
     shown: list[str] = []
     size = 0

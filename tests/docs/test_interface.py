@@ -26,6 +26,13 @@ def test_api_explains_every_figure_of_space():
     assert [line for line in lines if line in wanted] == wanted
 
 
+def test_api_explains_every_column():
+    """docs/api.md has each figure of tables of many accounts, with unit, kind and meaning, in the order of answers."""
+    lines = read("docs/api.md").splitlines()
+    wanted = [f"| `{each.name}` | {each.unit} | {each.kind} | {each.help} |" for each in (*fields.COLUMNS, *fields.SPACE_COUNTS)]
+    assert [line for line in lines if line in wanted] == wanted
+
+
 def test_the_documented_answers_have_every_figure():
     """The JSON answers in docs/api.md have just the figures that the service sends, in its order."""
     shown = [json.loads(block) for block in fenced(read("docs/api.md"), "json")]
@@ -43,7 +50,7 @@ def test_every_route_is_documented(route):
     row = re.search(rf"^\| `{re.escape(route.path)}` \| ([A-Z, ]+) \| .+ \| ([a-z /]+) \|$", read("docs/api.md"), re.MULTILINE)
     assert row, f"docs/api.md lacks the route {route.path}"
     assert row.group(1) == ", ".join(route.methods)
-    assert row.group(2).startswith("yes") == (route.query is not None or route.path == "/")
+    assert row.group(2).startswith("yes") == route.token
 
 
 def test_no_other_route_is_documented():

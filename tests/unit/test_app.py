@@ -11,6 +11,7 @@ from typing import Any, Iterator
 import pytest
 from sqlalchemy import text
 
+from swiftstats.api import routes
 from swiftstats.api.app import app_factory
 from swiftstats.api.auth.tokens import TokensFile
 from swiftstats.errors import ConfigError, DatabaseAway, DatabaseBusy, SchemaError
@@ -110,8 +111,7 @@ def test_root(client: Client) -> None:
     listed = json.loads(client.get("/").body)
     assert listed["queries"] == ["io_sum", "io_detail", "space_sum", "space_detail"]
     assert listed["versions"][0]["status"] == "current"
-    assert {route["path"] for route in listed["routes"]} == {
-        "/", "/io_sum", "/io_detail", "/space_sum", "/space_detail", "/healthcheck", "/version"}
+    assert [route["path"] for route in listed["routes"]] == [route.path for route in routes.ROUTES]
     assert client.get("/", headers={"Accept": "text/html"}).status_int == 200
     for request in ({"headers": {"X-Query-Method": "io_everything"}}, {"method": "POST"}):
         assert client.faults("/", None, **request)[0]["parameter"] == "X-Query-Method"
@@ -213,7 +213,7 @@ def test_unread_answers_end_their_snapshot(url: str) -> None:
         answer = Client(app).get("/io_detail", {**RANGE, "end_time": "2013-10-22 08:00:00"})
         next(iter(answer.app_iter))
         answer.app_iter.close()
-    assert app._engine.pool.checkedout() == 0  # type: ignore[attr-defined]
+    assert app.service.engine.pool.checkedout() == 0  # type: ignore[attr-defined]
 
 
 def test_schema(tmp_path: Path) -> None:

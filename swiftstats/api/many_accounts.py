@@ -1,0 +1,151 @@
+"""What the service answers of many accounts: tables of usage, and lists of accounts, servers and fields."""
+
+from __future__ import annotations
+
+from typing import Any, Iterator, Sequence
+
+from webob import Response  # type: ignore[import-untyped]
+
+from swiftstats import fields as known
+from swiftstats import periods
+from swiftstats.api import audit
+from swiftstats.api.auth.caller import Forbidden, Scope
+from swiftstats.api.body import Body, streamed
+from swiftstats.api.service import Environ, Service
+from swiftstats.api.table_params import TableGiven
+from swiftstats.query import selection, table, table_header
+from swiftstats.query.selection import Selection
+from swiftstats.query.table_question import TableQuestion, marker_of
+from swiftstats.represent import listing, table_csv, table_formats
+from swiftstats.represent.listing import Listing
+from swiftstats.represent.table_names import text_of
+from swiftstats.store import engine as store
+from swiftstats.store import losses, status
+from swiftstats.store.many import Found
+
+
+def usage(service: Service, environ: Environ, given: TableGiven) -> Response:
+    """Answer a table, in pages or as a stream; of a complete range with an ETag, and 304 where the client has it."""
+    question, scope, chosen = asked(service, environ, given)
+    form, rows = given.format, [0]
+
+    def counted(found: Iterator[table.Row]) -> Iterator[table.Row]:
+        for row in found:
+            rows[0] += 1
+            yield row
+
+    def pieces() -> Iterator[Any]:
+        """Yield the header, then the answer's chunks, all inside one snapshot."""
+        with store.read(service.engine) as connection:
+            now = service.now(connection)
+            if form.page is not None:
+                page = table.page(connection, question, chosen, now=now)
+                rows[0] = len(page.rows)
+                yield page.header
+                yield form.page(page)
+            elif form.stream is not None:
+                stream = table.stream(connection, question, chosen, now=now)
+                yield stream.header
+                yield from form.stream(table.Stream(stream.header, counted(stream.rows)))
+
+    def closed() -> None:
+        if scope.all:
+            audit.read(environ, begin=question.begin, end=question.end, rows=rows[0])
+
+    chunks = pieces()
+    header = next(chunks)
+    headers = table_csv.headers(header)
+    # With a column per server the answer says how far each is, which goes on.
+    tag = None if form is table_formats.AGGREGATE else header.tag(repr(chosen), form.name)
+    if tag is not None:
+        headers.append(("ETag", f'"{tag}"'))
+        if has(environ, tag):
+            chunks.close()  # type: ignore[attr-defined]
+            return not_modified(headers)
+    if form.ending is not None:
+        headers.append(("Content-Disposition", f'attachment; filename="{table_csv.file_name(header, form.ending)}"'))
+    return streamed(Body(chunks, closed), method=environ["REQUEST_METHOD"], content_type=form.content_type, headers=headers)
+
+
+def asked(service: Service, environ: Environ, given: TableGiven) -> tuple[TableQuestion, Scope, Selection]:
+    """Return what is asked, what the caller may read, and what of it is to be answered.
+
+    Raises BadQuestion, NotAcceptable, Forbidden, Unauthenticated, AccountNeeded, AuthAway and StoreError.
+    """
+    service.check_schema()
+    with store.read(service.engine) as connection:
+        now = service.now(connection)
+    question = given.question(service.config, now=now)
+    scope = service.rules.scope(environ, [raw for _, raw in question.asked])
+    for name, raw in question.asked:
+        if not scope.may_read(raw):
+            raise Forbidden(name)
+    return question, scope, selection.select(question, everything=scope.all, accounts=scope.accounts, prefixes=scope.prefixes)
+
+
+def has(environ: Environ, tag: str) -> bool:
+    """Tell whether a request's `If-None-Match` names a tag."""
+    sent = environ.get("HTTP_IF_NONE_MATCH", "")
+    return sent.strip() == "*" or tag in [each.strip().removeprefix("W/").strip('"') for each in sent.split(",")]
+
+
+def not_modified(headers: Sequence[tuple[str, str]]) -> Response:
+    """Return 304."""
+    response = Response(status=304)
+    response.headers.extend(headers)
+    return response
+
+
+def accounts(service: Service, environ: Environ, given: TableGiven) -> Response:
+    """Answer the accounts that the caller may read: a page of them, or all."""
+    given.only("account_prefix", "limit", "marker")
+    question, scope, chosen = asked(service, environ, given)
+    pages = given.format.page is not None
+
+    def pieces() -> Iterator[Any]:
+        with store.read(service.engine) as connection:
+            batches = chosen.walk(connection, question.marker, min(question.limit + 1, selection.BATCH))
+            found: Iterator[Found] = (each for batch in batches for each in batch)
+            following = None
+            if pages:
+                page = [each for each, _ in zip(found, range(question.limit + 1))]
+                if len(page) > question.limit:
+                    following = marker_of(page[question.limit - 1].name)
+                found = iter(page[:question.limit])
+            rows = ((text_of(each.name), None) for each in found)
+            yield from _written(given, Listing("accounts", "account", ("account", "petname"), rows, following))
+
+    return _listed(environ, given, pieces())
+
+
+def servers(service: Service, environ: Environ, given: TableGiven) -> Response:
+    """Answer the servers and how far each has closed, to those who may read every account."""
+    given.only()
+    if not service.rules.scope(environ).all:
+        raise Forbidden("/servers")
+    service.check_schema()
+    with store.read(service.engine) as connection:
+        now = service.now(connection)
+        found = status.servers(connection)
+        lost = losses.count_by_server(connection)
+    rows = [(each.name, each.name, None if each.last_flush is None else periods.iso(each.last_flush),
+             None if each.closed_through is None else periods.iso(each.closed_through),
+             table_header.stale(each, service.config.period_seconds, now), each.retired_at is not None, lost.get(each.name, 0))
+            for each in found]
+    columns = ("server", "nickname", "as_of", "complete_through", "stale", "retired", "losses")
+    return _listed(environ, given, _written(given, Listing("servers", "server", columns, iter(rows))))
+
+
+def fields(service: Service, environ: Environ, given: TableGiven) -> Response:
+    """Answer what a table can show."""
+    given.only()
+    rows = iter((each.name, each.unit, each.kind, each.help) for each in known.COLUMNS)
+    return _listed(environ, given, _written(given, Listing("fields", "field", ("field", "unit", "kind", "help"), rows)))
+
+
+def _written(given: TableGiven, found: Listing) -> Iterator[bytes]:
+    return listing.write("csv" if given.format.name == "focus" else given.format.name, found)
+
+
+def _listed(environ: Environ, given: TableGiven, chunks: Iterator[bytes]) -> Response:
+    return streamed(Body(chunks), method=environ["REQUEST_METHOD"], content_type=given.format.content_type, headers=[])

@@ -1,0 +1,16 @@
+"""Names as tables of many accounts write them, and in which columns."""
+
+from __future__ import annotations
+
+from swiftstats.query.table_question import TableQuestion
+
+
+def text_of(name: bytes) -> str:
+    """Return an account's name as text; Swift's are UTF-8, and what is not is shown as bytes, so that no format breaks on it."""
+    return name.decode("utf-8", "backslashreplace")
+
+
+def keys(question: TableQuestion) -> tuple[str, ...]:
+    """Return what says of a row what it is of: in this order, and as `cells` has them."""
+    return (*(("account", "petname") if question.by_account else ()), *(("server",) if question.by_server else ()),
+            *(() if question.granularity == "total" else ("time",)), "complete")
