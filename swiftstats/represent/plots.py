@@ -1,9 +1,9 @@
 """Plots as SVG, drawn from dataclasses: stacked bars, and lines of levels, with what is not final, unknown or yet to come.
 
 A plot is readable without scripts, styles' colours and eyes: a title and a description stand in it, and the numbers in a table
-beside it. It is as wide as its page: the scale stands beside it, bars stand in an inner drawing that is stretched, texts and patterns in the outer one, by
-percentages. Nothing is styled in it but by classes and attributes, as the pages' Content-Security-Policy wants it. Patterns that
-it fills with (`hatch`, `stripes`) stand once in a page: PATTERNS.
+beside it. It is as wide as its page: the scale stands beside it; bars stand in an inner drawing that is stretched, texts and
+patterns in the outer one, by percentages. Nothing is styled in it but by classes and attributes, as the pages'
+Content-Security-Policy wants it. Patterns that it fills with (`hatch`, `stripes`) stand once in a page: PATTERNS.
 """
 
 from __future__ import annotations
