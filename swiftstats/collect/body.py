@@ -14,6 +14,10 @@ from swiftstats.collect.exchange import Exchange
 _OTHER_READS = ("read1", "readinto", "readinto1")
 
 
+#: A size that the reader did not give; what it then is, is the server's affair.
+UNSAID: Any = object()
+
+
 class RequestBody:
     """`wsgi.input` of one exchange, in the exchange's thread."""
 
@@ -24,11 +28,14 @@ class RequestBody:
         put_input(self, server_input)
         put_exchange(self, exchange)
 
-    def read(self, *size: Any, **named: Any) -> bytes:
+    def read(self, size: Any = UNSAID, **named: Any) -> bytes:
         # PERF: bench/filter.py; a body of many chunks spends all its time of ours here.
         exchange = self._exchange
         try:
-            data: bytes = exchange.reader(*size, **named)
+            if named or size is UNSAID:
+                data: bytes = exchange.reader(**named) if size is UNSAID else exchange.reader(size, **named)
+            else:
+                data = exchange.reader(size)
         except BaseException as error:
             exchange.broken = error
             raise

@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 import socket
 import time
-from typing import Any, Optional, Sequence, Tuple, Union
+from typing import Any, Callable, Optional, Sequence, Tuple, Union
 
 from swiftstats import options
 from swiftstats.collect import classify
@@ -44,7 +44,8 @@ class Meter:
             spool, server=server or socket.gethostname(), period_seconds=period_seconds, max_unproven_names=max_unproven_names,
             spool_max_bytes=spool_max_bytes, logger=self.logger)
         self.add_at = self.counters.add_at
-        self._add = self.counters.add
+        #: add(account, increments, evidence) -> where, for `add_at`, or None where it is lost; see Counters.add.
+        self.add: Callable[[str, Tuple[int, ...], bool], Any] = self.counters.add if spawner is None else self._add_and_look
         self._spawner = spawner
         self._troubles = 0
         self._logged_at = float("-inf")
@@ -69,13 +70,11 @@ class Meter:
         """Let go of the journal's files; what was counted stays in them."""
         self.counters.close()
 
-    def add(self, account: str, increments: Tuple[int, ...], evidence: bool) -> Any:
-        """Add to the journal; return where, for `add_at`, or None where it is lost. For the filter; see Counters.add."""
-        place = self._add(account, increments, evidence)
-        spawner = self._spawner
-        if spawner is not None and time.monotonic() >= spawner.due:
+    def _add_and_look(self, account: str, increments: Tuple[int, ...], evidence: bool) -> Any:
+        place = self.counters.add(account, increments, evidence)
+        if time.monotonic() >= self._spawner.due:
             # After the first count, so that the flusher finds a worker that lives.
-            spawner.look()
+            self._spawner.look()
         return place
 
     def trouble(self) -> None:

@@ -40,13 +40,14 @@ class Segment:
     OSError; what was counted before stands.
     """
 
-    __slots__ = ("path", "start", "end", "header", "rows", "unproven", "_fd", "_maps", "_extents", "_used", "_may_grow",
+    __slots__ = ("path", "start", "end", "header", "proven", "unproven", "_fd", "_maps", "_extents", "_used", "_may_grow",
                  "_max_unproven")
 
     def __init__(self, path: str, start: int, end: int, fd: int, max_unproven: int, may_grow: Callable[[int], None]) -> None:
         self.path, self.start, self.end = path, start, end
-        self.rows: dict[str, int] = {}  # account, as WSGI gives it → place
-        self.unproven: set[str] = set()  # the accounts among them without evidence
+        # Accounts, as WSGI gives them, and the places of their rows: with evidence, and so far without.
+        self.proven: dict[str, int] = {}
+        self.unproven: dict[str, int] = {}
         self._fd = fd
         self._max_unproven = max_unproven
         self._may_grow = may_grow
@@ -71,7 +72,7 @@ class Segment:
             segment = cls(path, start, start + seconds, fd, max_unproven, may_grow)
             segment._write_header(seconds, incarnation, created)
             segment._grow()
-            segment.rows[UNKNOWN] = segment._new_row(UNKNOWN_NAME)
+            segment.proven[UNKNOWN] = segment._new_row(UNKNOWN_NAME)
             os.rename(unnamed, path)
         except BaseException:
             if segment is not None:
@@ -83,27 +84,23 @@ class Segment:
         return segment
 
     def place(self, account: str, evidence: bool) -> int:
-        """Return where the account is counted, with a row made for it where it has none yet.
+        """Return where the account is counted, with a row made for it where it has none yet, and its evidence written down.
 
         Done before the update, not inside it: taking room may take a while, and a row of zeros harms nobody.
         """
-        place = self.rows.get(account)
+        place = self.proven.get(account)
         if place is not None:
             return place
-        name = account.encode("latin-1")
-        if not 0 < len(name) <= NAME_BYTES or (not evidence and len(self.unproven) >= self._max_unproven):
-            return self.rows[UNKNOWN]
-        place = self._new_row(name)
-        self.rows[account] = place
-        if not evidence:
-            self.unproven.add(account)
-        else:
-            self.prove(place)
+        place = self.unproven.get(account)
+        if place is None:
+            name = account.encode("latin-1")
+            if not 0 < len(name) <= NAME_BYTES or (not evidence and len(self.unproven) >= self._max_unproven):
+                return self.proven[UNKNOWN]
+            place = self.unproven[account] = self._new_row(name)
+        if evidence:
+            self._extents[place >> PLACE_SHIFT][(place & PLACE_MASK) + R_EVIDENCE] = 1
+            self.proven[account] = self.unproven.pop(account)
         return place
-
-    def prove(self, place: int) -> None:
-        """Write down that the account of a row is real."""
-        self._extents[place >> PLACE_SHIFT][(place & PLACE_MASK) + R_EVIDENCE] = 1
 
     def count(self, place: int, increments: tuple[int, ...]) -> bool:
         """Add `increments`, cell and amount in turn; False where the segment is sealed, and nothing was added.
@@ -147,7 +144,7 @@ class Segment:
     def counted(self) -> tuple[tuple[int, ...], ...]:
         """Return the cells of every row, to say what was lost with the file."""
         cells = []
-        for place in self.rows.values():
+        for place in (*self.proven.values(), *self.unproven.values()):
             base = (place & PLACE_MASK) + R_CELLS
             cells.append(tuple(self._extents[place >> PLACE_SHIFT][base : base + CELL_COUNT]))
         return tuple(cells)

@@ -82,8 +82,8 @@ def test_names_at_the_edges(tmp_path: Path, name: str) -> None:
 def test_name_that_cannot_be_is_unknown(tmp_path: Path, name: str) -> None:
     """A name that is empty or too long is counted under (unknown), and takes no row."""
     segment = create(tmp_path)
-    assert segment.place(name, True) == segment.rows[UNKNOWN]
-    assert len(segment.rows) == 1
+    assert segment.place(name, True) == segment.proven[UNKNOWN]
+    assert len(segment.proven) == 1 and not segment.unproven
     segment.close()
 
 
