@@ -11,6 +11,8 @@ from sqlalchemy.dialects import mysql
 revision = "0004"
 down_revision = "0003"
 
+WHOLE = sa.BigInteger()
+
 CELLS = (
     "unbilled_bytes_in", "unbilled_bytes_out", "passed_in", "passed_out",
     "get_count", "put_count", "head_count", "post_count", "delete_count", "other_count",
@@ -25,7 +27,8 @@ INSERT INTO rollup_marks (kind, day, marker, stamp, too_large)
     WITH RECURSIVE present(day) AS (
       SELECT MIN(day) FROM {table}
       UNION ALL
-      SELECT (SELECT MIN(later.day) FROM {table} AS later WHERE later.day > present.day) FROM present WHERE present.day IS NOT NULL)
+      SELECT (SELECT MIN(later.day) FROM {table} AS later WHERE later.day > present.day)
+        FROM present WHERE present.day IS NOT NULL)
     SELECT day FROM present WHERE day IS NOT NULL) AS days
    WHERE NOT EXISTS (SELECT 1 FROM rollup_marks AS made WHERE made.kind = {kind} AND made.day = days.day AND made.marker = 0)
 """
@@ -35,8 +38,8 @@ def upgrade() -> None:
     """Make everything; what an attempt before this one made is left as it is."""
     table("rollup_marks", key("kind", sa.Integer()), key("day", sa.Integer()), key("marker"), number("stamp"),
           number("too_large", sa.Integer()), sqlite_with_rowid=False)
-    table("rollup_months", key("kind", sa.Integer()), key("month", sa.Integer()), number("changed"), number("rolled", nullable=True),
-          number("too_large", nullable=True), sqlite_with_rowid=False)
+    table("rollup_months", key("kind", sa.Integer()), key("month", sa.Integer()), number("changed"),
+          number("rolled", nullable=True), number("too_large", nullable=True), sqlite_with_rowid=False)
     table("rollup_turn", key("id", sa.Integer()),
           sa.Column("holder", sa.LargeBinary().with_variant(mysql.VARBINARY(255), "mysql"), nullable=False),
           number("until"), number("changes"))
@@ -58,9 +61,9 @@ def table(name: str, *columns: Any, **options: Any) -> None:
                     mysql_collate="utf8mb4_bin", **options)
 
 
-def key(name: str, kind: Any = sa.BigInteger()) -> sa.Column[int]:
+def key(name: str, kind: Any = WHOLE) -> sa.Column[int]:
     return sa.Column(name, kind, primary_key=True, autoincrement=False)
 
 
-def number(name: str, kind: Any = sa.BigInteger(), nullable: bool = False) -> sa.Column[int]:
+def number(name: str, kind: Any = WHOLE, nullable: bool = False) -> sa.Column[int]:
     return sa.Column(name, kind, nullable=nullable)

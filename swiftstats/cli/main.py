@@ -21,6 +21,7 @@ from swiftstats.errors import SwiftStatsError
 COMMANDS = {
     "flush": "send this host's usage to the database",
     "replay": "send the archive's closed periods again",
+    "rollup": "sum hours up to days and months",
     "space": "measure the space that each account occupies",
     "api": "answer usage over HTTP",
     "usage": "show an account's usage",

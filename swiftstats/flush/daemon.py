@@ -1,4 +1,4 @@
-"""The flusher as a daemon: elected by a lock, sweeping after each period and interval, syncing counters in between.
+"""The flusher as a daemon: elected by a lock, sweeping after each period and interval, syncing counters, idle time to roll up.
 
 While the database is away the spool keeps everything: the daemon tries again with growing pauses, says so once per outage, and
 catches up in order. It ends on SIGTERM or SIGINT after the sweep under way; one that a worker started ends too when no worker
@@ -22,6 +22,8 @@ from swiftstats import periods
 from swiftstats.config import Config
 from swiftstats.errors import JournalError, StoreError, SweepInProgress
 from swiftstats.flush.host import Outcome
+from swiftstats.flush.metrics import DONE, FAILED, HELD_UP, WAITED, Metrics
+from swiftstats.flush.rollup import Idle
 from swiftstats.flush.sweep import sweep
 from swiftstats.journal.spool import Lock, Spool
 from swiftstats.store import engine as engines
@@ -58,6 +60,8 @@ class Daemon:
         self._stop = threading.Event()
         self._away_since: float | None = None
         self._pause = BACKOFF_SECONDS
+        self._metrics = Metrics(config)
+        self._idle = Idle(engine, server=config.server, period_seconds=config.period_seconds, stop=self._stop)
 
     def handle_signals(self) -> None:
         """End cleanly on SIGTERM and SIGINT."""
@@ -74,6 +78,7 @@ class Daemon:
         finally:
             self._stop.set()
             syncing.join()
+            self._idle.end()
         logger.info("stopped; what is not shipped stays in %s", self.config.spool)
 
     def _sweep_until_stopped(self) -> None:
@@ -91,6 +96,7 @@ class Daemon:
                     if self.spawned and not outcome.segments_left and not outcome.to_be_ended and not self.spool.workers_live():
                         logger.info("no worker lives and everything is shipped: done")
                         return
+                    self._idle.work(next_sweep - time.time())
             # Looked at again each second: the wall clock may be set meanwhile.
             self._stop.wait(min(LOOK_SECONDS, max(next_sweep - time.time(), 0.01)))
 
@@ -112,12 +118,15 @@ class Daemon:
                      + random.uniform(0, min(self.config.flush_jitter, interval / 10)))
 
     def _guarded_sweep(self) -> Outcome | None:
+        outcome, began, result = Outcome(), time.monotonic(), FAILED
         try:
             engines.check_schema(self.engine)  # it may have been migrated under us
             with_running = self.config.flush_interval < self.config.period_seconds
-            outcome = sweep(self.config, self.engine, with_running=with_running)
+            outcome = sweep(self.config, self.engine, with_running=with_running, outcome=outcome)
+            result = HELD_UP if outcome.held_up else DONE
         except SweepInProgress as error:
             logger.info("%s; trying again", error)
+            result = WAITED
             return None
         except (StoreError, JournalError, OSError) as error:
             if self._away_since is None:
@@ -127,6 +136,8 @@ class Daemon:
         except Exception:
             logger.exception("a sweep failed for a reason that nobody thought of; the spool keeps everything, trying again")
             return None
+        finally:
+            self._metrics.swept(result, outcome, time.monotonic() - began)
         if self._away_since is not None:
             logger.warning("flushing works again after %.0f s", time.monotonic() - self._away_since)
             self._away_since = None

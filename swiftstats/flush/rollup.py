@@ -7,15 +7,18 @@ Until then, and whenever something changed since, sums come from finer rows, and
 from __future__ import annotations
 
 import logging
+import os
+import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 
 from sqlalchemy.engine import Connection, Engine
 
 from swiftstats import periods
-from swiftstats.errors import SwiftStatsError, TooLarge
+from swiftstats.errors import StoreError, SwiftStatsError, TooLarge
 from swiftstats.flush.shipping import Result, transact
 from swiftstats.periods import DAY, HOUR
 from swiftstats.store import engine as engines
@@ -27,7 +30,9 @@ logger = logging.getLogger("swiftstats.rollup")
 #: A day is left alone for so long (s) after its end: its last hour is flushed then, and closed.
 SETTLE_SECONDS = HOUR
 #: How many accounts' ids a first transaction goes over, and how long (s) one should take.
-FIRST_WIDTH, BATCH_SECONDS = 256, 0.2
+FIRST_WIDTH, BATCH_SECONDS = 16, 0.2
+#: The pause after a transaction, for whoever waits to write (s).
+PAUSE_SECONDS = 0.01
 #: What the kinds are called.
 NAMES = {marks.IO: "usage", marks.SPACE: "space"}
 
@@ -47,7 +52,7 @@ class Step:
 
 
 def roll_up(engine: Engine, *, holder: str, period_seconds: int, settle: int = SETTLE_SECONDS,
-            now: Callable[[], float] = time.time) -> Iterator[Step]:
+            now: Callable[[], float] = time.time) -> Generator[Step, None, None]:
     """Roll up every day and month that is due, yielding after each transaction; to stop, close it.
 
     `holder` names this process to others; `period_seconds` is the length of periods where the site has none yet. Raises
@@ -71,7 +76,42 @@ def roll_up(engine: Engine, *, holder: str, period_seconds: int, settle: int = S
             for share in job.month(kind, month):
                 yield Step(number, len(days) + len(months), share, _what(kind, month)[:-3])
     finally:
-        transact(engine, lambda connection: rollups.give_turn(connection, job.holder))
+        with suppress(StoreError):  # then it is waited for, rollups.TURN_SECONDS
+            transact(engine, lambda connection: rollups.give_turn(connection, job.holder))
+
+
+class Idle:
+    """Rolls up between other work, in one thread: goes on where it was left, and is stopped after any transaction."""
+
+    def __init__(self, engine: Engine, *, server: str, period_seconds: int, stop: threading.Event) -> None:
+        self._begin = partial(roll_up, engine, holder=f"{server}/{os.getpid()}", period_seconds=period_seconds)
+        self._stop = stop
+        self._job: Generator[Step, None, None] | None = None
+        self._failed = False
+
+    def work(self, seconds: float) -> None:
+        """Roll up until nothing is due, it is stopped, or `seconds` have passed; what keeps it from that is logged."""
+        give_up = time.monotonic() + seconds
+        try:
+            self._job = self._job or self._begin()
+            while not self._stop.is_set() and time.monotonic() < give_up:
+                if next(self._job, None) is None:
+                    self._job = None
+                    break
+                self._stop.wait(PAUSE_SECONDS)
+            self._failed = False
+        except NotOurTurn as error:
+            logger.debug("%s", error)
+            self._job = None
+        except StoreError as error:
+            if not self._failed:
+                logger.warning("cannot roll up, sums are read from hours meanwhile: %s", error)
+            self._failed, self._job = True, None
+
+    def end(self) -> None:
+        """Let others have the turn."""
+        if self._job is not None:
+            self._job.close()
 
 
 class _Job:
