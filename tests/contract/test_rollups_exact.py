@@ -105,7 +105,8 @@ def months_between(begin: int, end: int) -> list[int]:
 
 def examples(engine: Engine) -> settings:
     """Return how many examples are tried: a commit of MariaDB takes longer."""
-    return settings(max_examples=30 if engine.dialect.name == "sqlite" else 6, deadline=None, suppress_health_check=list(HealthCheck))
+    number = 30 if engine.dialect.name == "sqlite" else 6
+    return settings(max_examples=number, deadline=None, suppress_health_check=list(HealthCheck))
 
 
 def test_every_sum_is_that_of_the_hours(engine: Engine) -> None:
