@@ -93,6 +93,11 @@ class Layout(NamedTuple):
 ONE_DEVICE = Layout()
 
 
+#: Filters by name, and what stands in the pipeline instead of each: their names and options. Nobody's accounts are tempauth's
+#: where that is left out.
+Instead = Mapping[str, Sequence[tuple[str, Mapping[str, str]]]]
+
+
 class Filter(NamedTuple):
     """A filter to put into the pipeline just right of another one: a test's own, say."""
 
@@ -135,12 +140,14 @@ def proxy_conf(
     meter: Mapping[str, str] | None,
     extra: Sequence[Filter],
     options: Mapping[str, Mapping[str, str]],
+    instead: Instead,
 ) -> str:
     """Return the proxy's configuration: `meter` are the options of our filter, None leaves it out.
 
-    `extra` are more filters; `options` adds options to filters by name, and to the application as `proxy-server`.
+    `extra` are more filters; `options` adds options to filters by name, and to the application as `proxy-server`; `instead`
+    comes before both.
     """
-    filters = {name: dict(given) for name, given in PIPELINE}
+    filters = {name: dict(given) for one in PIPELINE for name, given in instead.get(one[0], [one])}
     order = list(filters)
     if meter is not None:
         order.insert(order.index(METER_BEFORE), "swiftstats")
@@ -149,7 +156,7 @@ def proxy_conf(
         order.insert(order.index(right_of) + 1, name)
         filters[name] = dict(given)
     filters["cache"]["memcache_servers"] = f"127.0.0.1:{memcache_port}"
-    for user in users:
+    for user in users if "tempauth" in filters else ():
         filters["tempauth"][_user_option(user)] = " ".join((user.key, *user.groups))
     application = {"use": "egg:swift#proxy", "account_autocreate": "true", "allow_account_management": "true"}
     for name, given in options.items():

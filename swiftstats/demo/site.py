@@ -25,6 +25,7 @@ database = {database}
 spool = {folder}/spool
 server = {server}
 period_seconds = {period_seconds}
+reseller_prefix = {reseller_prefix}
 
 [flusher]
 flush = external
@@ -49,7 +50,8 @@ class Site:
     """A context manager; `folder` is made where it is missing, and stays.
 
     database: an SQLAlchemy URL; an SQLite file in the folder where it is not given. period_seconds, flush_interval: of the
-    meter. api_port, swift_port: taken if free, else another one. swift_options: what else `Swift` takes.
+    meter. reseller_prefix: Swift's, comma separated. api_port, swift_port: taken if free, else another one. swift_options:
+    what else `Swift` takes.
     """
 
     def __init__(
@@ -60,6 +62,7 @@ class Site:
         server: str = "demo-proxy",
         period_seconds: int = 20,
         flush_interval: int = 5,
+        reseller_prefix: str = "AUTH",
         api_port: int = 0,
         swift_port: int = 0,
         progress: Callable[[str], None] = lambda line: None,
@@ -69,6 +72,7 @@ class Site:
         self.period_seconds = period_seconds
         self.configuration = self.folder / "swiftstats.conf"
         self.database = database or f"sqlite:///{self.folder}/usage.sqlite"
+        self._reseller_prefix = reseller_prefix
         self.server, self._flush_interval, self._progress = server, flush_interval, progress
         self.port = free_port(api_port)
         #: May read every account; known once the site runs.
@@ -102,7 +106,7 @@ class Site:
             self.configuration.touch(mode=0o600)
             self.configuration.write_text(CONFIGURATION.format(
                 database=self.database, folder=self.folder, server=self.server, period_seconds=self.period_seconds,
-                flush_interval=self._flush_interval, port=self.port, swift_url=f"http://127.0.0.1:{self.swift.port}",
+                flush_interval=self._flush_interval, reseller_prefix=self._reseller_prefix, port=self.port, swift_url=f"http://127.0.0.1:{self.swift.port}",
             ))
             self.command("migrate")
             self._progress(f"database {self.database.split('@')[-1]}")

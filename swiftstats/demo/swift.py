@@ -20,7 +20,7 @@ from types import TracebackType
 from typing import Callable, Mapping, Sequence
 
 from swiftstats.demo import confs, replication, rings
-from swiftstats.demo.confs import ONE_DEVICE, Filter, Layout, User
+from swiftstats.demo.confs import ONE_DEVICE, Filter, Instead, Layout, User
 from swiftstats.demo.processes import DemoError, Process, children, free_port, listening, wait_for
 
 #: Two ordinary accounts, and one whose user may read and write every account.
@@ -105,6 +105,7 @@ class Swift:
     folder: made where it is missing, and left in place (what was stored there before is there again);
     workers: of the proxy; users: tempauth's; port: of the proxy, a free one where it is 0;
     meter: options of our filter, None for a pipeline without it; extra: more filters; options: of filters, by name;
+    instead: what stands in the pipeline instead of filters, such as Keystone's instead of tempauth;
     layout: devices, replicas, account servers, policies; environment: variables that the servers have besides this process's
     own.
     """
@@ -118,6 +119,7 @@ class Swift:
         meter: Mapping[str, str] | None = None,
         extra: Sequence[Filter] = (),
         options: Mapping[str, Mapping[str, str]] | None = None,
+        instead: Instead | None = None,
         layout: Layout = ONE_DEVICE,
         port: int = 0,
         own_memcache: bool = False,
@@ -131,6 +133,7 @@ class Swift:
         self._own_memcache, self._progress = own_memcache, progress
         self._environment = {**os.environ, **(environment or {})}
         self._workers, self._meter, self._extra, self._options = workers, meter, tuple(extra), dict(options or {})
+        self._instead = dict(instead or {})
         #: The first proxy's, known before it runs.
         self.port = port or free_port()
         self._processes: list[Process] = []
@@ -198,7 +201,7 @@ class Swift:
         port = port or free_port()
         self._write(f"{name}.conf", confs.proxy_conf(
             folder=str(self.folder), port=port, workers=workers, memcache_port=self.ports["memcache"], users=self.users,
-            meter=meter, extra=extra, options=options or {},
+            meter=meter, extra=extra, options=options or {}, instead=self._instead,
         ))
         proxy = Proxy(self._server_process("proxy-server", conf=name, prefix=prefix, environment=environment), port, workers)
         self.proxies.append(proxy)

@@ -20,12 +20,13 @@ ALWAYS = (0, 2**33)
 
 
 class Crawler:
-    """`swiftstats space` with a configuration of its own; `options` are of its section."""
+    """`swiftstats space` with a configuration of its own; `options` are of its section, `prefixes` Swift's reseller prefixes."""
 
-    def __init__(self, path: Path, *, database: str, server: str, options: Mapping[str, str], period_seconds: int = 3600) -> None:
+    def __init__(self, path: Path, *, database: str, server: str, options: Mapping[str, str], period_seconds: int = 3600,
+                 prefixes: str = "AUTH") -> None:
         self.path = path
-        lines = ["[DEFAULT]", f"database = {database}", f"server = {server}", f"period_seconds = {period_seconds}", "[space]",
-                 *(f"{name} = {value}" for name, value in options.items())]
+        lines = ["[DEFAULT]", f"database = {database}", f"server = {server}", f"period_seconds = {period_seconds}",
+                 f"reseller_prefix = {prefixes}", "[space]", *(f"{name} = {value}" for name, value in options.items())]
         path.write_text("\n".join(lines) + "\n")
 
     def start(self) -> subprocess.Popen[str]:
