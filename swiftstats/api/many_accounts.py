@@ -121,8 +121,7 @@ def accounts(service: Service, environ: Environ, given: TableGiven) -> Response:
 def servers(service: Service, environ: Environ, given: TableGiven) -> Response:
     """Answer the servers and how far each has closed, to those who may read every account."""
     given.only()
-    if not service.rules.scope(environ).all:
-        raise Forbidden("/servers")
+    service.rules.everything(environ, "/servers")
     service.check_schema()
     with store.read(service.engine) as connection:
         now = service.now(connection)

@@ -15,7 +15,6 @@ from prometheus_client import CollectorRegistry, Gauge, Histogram, ProcessCollec
 from sqlalchemy import Connection, Engine
 
 import swiftstats
-from swiftstats.api.auth.caller import Forbidden
 from swiftstats.api.auth.rules import Rules
 from swiftstats.config import Config
 from swiftstats.errors import StoreError, SwiftStatsError
@@ -56,7 +55,7 @@ class Metrics:
     def timed(self, environ: MutableMapping[str, Any], status: int, body: Iterable[bytes], began: float) -> Iterable[bytes]:
         """Return the body of an answer to a request that came at `began` (time.monotonic); at its end it is counted."""
         method = environ["REQUEST_METHOD"]
-        seconds = self._seconds.labels(environ.get(ROUTE, OTHER), method if method in METHODS else OTHER, str(status))
+        seconds = self._seconds.labels(environ.get(ROUTE) or OTHER, method if method in METHODS else OTHER, str(status))
         return _Timed(body, lambda: seconds.observe(time.monotonic() - began))
 
     def answer(self, environ: MutableMapping[str, Any], now: Callable[[Connection], float]) -> tuple[bytes, str]:
@@ -87,9 +86,8 @@ class Metrics:
         if self._config.metrics_anonymous and not environ.get("HTTP_X_AUTH_TOKEN"):
             return False
         try:
-            if self._rules.scope(environ).all:
-                return True
-            raise Forbidden("every account")
+            self._rules.everything(environ, "every account")
+            return True
         except SwiftStatsError:
             if self._config.metrics_anonymous:
                 return False

@@ -47,8 +47,23 @@ class Rules:
             raise Forbidden(asked)
 
     def scope(self, environ: MutableMapping[str, Any], accounts: Sequence[bytes] = ()) -> Scope:
-        """Return what the request may read; raise what `caller` does. accounts: those that it asks for by name."""
-        return self.caller(environ, accounts).scope
+        """Return what the request may read; raise Forbidden where that is nothing, or what `caller` does.
+
+        accounts: those that it asks for by name.
+        """
+        scope = self.caller(environ, accounts).scope
+        if scope == Scope():
+            raise Forbidden("")
+        return scope
+
+    def everything(self, environ: MutableMapping[str, Any], asked: str) -> None:
+        """Return where the request may read every account; else raise Forbidden, Unauthenticated or AuthAway."""
+        try:
+            if self.caller(environ).scope.all:
+                return
+        except AccountNeeded:
+            pass
+        raise Forbidden(asked)
 
     def caller(self, environ: MutableMapping[str, Any], accounts: Sequence[bytes] = ()) -> Caller:
         """Return who asks, and note it in the environ, for the audit log.
