@@ -51,7 +51,7 @@ def upgrade() -> None:
         table(f"space_{unit}s", key(unit, sa.Integer()), key("account_id"), number("first_period"), number("last_period"),
               number("gone", sa.Integer()), *map(number, STRETCH), sqlite_with_rowid=False)
     op.execute("INSERT INTO rollup_turn (id, holder, until, changes)"
-               " SELECT 1, '', 0, 0 FROM (SELECT COUNT(*) AS present FROM rollup_turn) AS counted WHERE present = 0")
+               " SELECT 1, x'', 0, 0 FROM (SELECT COUNT(*) AS present FROM rollup_turn) AS counted WHERE present = 0")
     for kind, source in ((0, "io_hours"), (1, "space_readings")):
         op.execute(MARK.format(kind=kind, table=source))
 

@@ -216,11 +216,17 @@ def _hold(connection: Connection, writers: Iterable[Any]) -> Row[Any]:
 
 
 def _hold_writers(connection: Connection, writers: Iterable[Any]) -> None:
-    """Hold writers, or their rows; raise UnknownServer where an id is not what it was, since the database is another one."""
+    """Hold writers, or their rows; raise UnknownServer where one is not what it was, since the database is another one.
+
+    Or was restored in the middle of a sweep: then it knows of fewer sweeps, and what the sweep has shipped by now is gone.
+    """
     for writer in sorted(writers, key=lambda writer: writer.id):
-        held = connection.execute(update(_writers).where(
-            _writers.c.id == writer.id, _writers.c.incarnation == writer.incarnation, _writers.c.server_id == writer.server_id,
-        ).values(changes=_writers.c.changes + 1))
+        known = [_writers.c.id == writer.id, _writers.c.incarnation == writer.incarnation,
+                 _writers.c.server_id == writer.server_id]
+        swept = getattr(writer, "sweeps", 0)
+        if swept:
+            known.append(exists().where(_sweeps.c.incarnation == writer.incarnation, _sweeps.c.sweeps >= swept))
+        held = connection.execute(update(_writers).where(*known).values(changes=_writers.c.changes + 1))
         if held.rowcount != 1:
             raise UnknownServer(f"the database does not know writer {writer.incarnation} as it did: it was restored or replaced,"
                                 " or the server renamed; the writer is to be registered again")

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine, select
 
+from swiftstats.errors import UnknownServer
+from swiftstats.flush import registration
 from swiftstats.flush import sweep as sweeping
 from swiftstats.flush.archive import Archive
 from swiftstats.journal.control import Control
@@ -65,6 +67,31 @@ def test_reboot(host: Host, engine: Engine, monkeypatch: pytest.MonkeyPatch) -> 
         rows = connection.execute(select(schema.writers.c.incarnation, schema.io_hours.c.get_count).join(
             schema.io_hours, schema.io_hours.c.writer_id == schema.writers.c.id)).all()
     assert {tuple(row) for row in rows} == {(old, 6), (new, 2)}
+
+
+def test_restored_in_the_middle_of_a_sweep(host: Host, engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A sweep under which the database is restored closes nothing; the next one replays what the backup lacks."""
+    host.count("AUTH_a", 5)
+    host.close()
+    backup = dump(engine)
+    host.count("AUTH_a", 70)
+    host.close()
+    host.count("AUTH_a", 600)
+    host.later()
+    replay = registration.replay
+
+    def restored(sweeping: sweeping.Host) -> None:
+        replay(sweeping)
+        restore(engine, backup)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(registration, "replay", restored)
+        with pytest.raises(UnknownServer):
+            host.sweep()
+    assert complete_through(engine) == T + HOUR
+    host.sweep()
+    assert hours(engine, "AUTH_a") == {T: 5, T + HOUR: 70, T + 2 * HOUR: 600} and losses(engine) == []
+    assert complete_through(engine) == T + 3 * HOUR
 
 
 def test_reboots_without_a_flush(host: Host, engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
