@@ -32,6 +32,29 @@ def rows(titles: Sequence[str], body: Iterable[Sequence[object]], *, aligned: bo
     )
 
 
+def drawn(titles: Sequence[str], body: Sequence[Sequence[object]], *, aligned: bool) -> str:
+    """Write a table for a terminal with `rich`, where it is installed, at the terminal's width; else as `rows` does."""
+    try:
+        from rich.console import Console
+        from rich.table import Table
+        from rich.text import Text
+    except ImportError:
+        return rows(titles, body, aligned=aligned)
+    if not aligned:
+        return rows(titles, body, aligned=False)
+    lines = [[clean(value) for value in row] for row in body]
+    table = Table(box=None, pad_edge=False)
+    for column, title in enumerate(titles):
+        numeric = all(re.fullmatch(r"-?\d*", line[column]) for line in lines)
+        table.add_column(title, justify="right" if numeric else "left", overflow="fold", no_wrap=False)
+    for line in lines:
+        table.add_row(*(Text(f"{int(cell):,}" if re.fullmatch(r"\d{4,}", cell) else cell) for cell in line))
+    console = Console()
+    with console.capture() as captured:
+        console.print(table)
+    return captured.get()
+
+
 def pairs(found: Iterable[tuple[str, object]], *, aligned: bool) -> str:
     """Write a name and a value a line."""
     lines = [(name, clean(value)) for name, value in found]

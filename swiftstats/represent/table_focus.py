@@ -37,7 +37,7 @@ FIXED = {
 }
 #: What needs a price, or an invoice, and is null.
 WITHOUT = ("BilledCost", "ContractedCost", "EffectiveCost", "ListCost", "ContractedUnitPrice", "ListUnitPrice", "BillingCurrency",
-           "SkuPriceId", "InvoiceIssuerName")
+           "SkuPriceId", "InvoiceId", "InvoiceIssuerName")
 #: The columns, in the alphabetical order of the specification.
 COLUMNS = tuple(sorted((
     *FIXED, *WITHOUT, "BillingAccountId", "BillingAccountName", "BillingPeriodEnd", "BillingPeriodStart", "ChargeClass",
@@ -61,8 +61,9 @@ def _lines(answer: Stream) -> Iterator[str]:
         for name, value in zip(names, row.values):
             if value and name in METERS:
                 unit, description = METERS[name]
+                # FOCUS wants a decimal there: a reader that guesses types from a CSV would take it for an integer.
                 charge = {**of, "ChargeDescription": description, "ConsumedQuantity": str(value), "ConsumedUnit": unit,
-                          "PricingQuantity": str(value), "PricingUnit": unit, "SkuId": name, "SkuMeter": description}
+                          "PricingQuantity": f"{value}.0", "PricingUnit": unit, "SkuId": name, "SkuMeter": description}
                 yield ",".join([cell(charge.get(column, "")) for column in COLUMNS]) + "\r\n"
 
 

@@ -106,7 +106,7 @@ def test_usage_faults(engine: Engine, conf: str, capfd: pytest.CaptureFixture[st
 
 def test_usage_this_month() -> None:
     """Without a range it is this month so far, to the end of the running period."""
-    arguments = argparse.Namespace(account="7f6a", begin=None, end=None, detail=False)
+    arguments = argparse.Namespace(account="7f6a", begin=None, end=None, detail=False, period=None)
     question = question_of(arguments, Config({}), now=T + 100.5)
     assert (periods.format(question.begin), periods.format(question.end)) == ("2012-10-01 00:00:00", "2012-10-22 09:00:00")
     question = question_of(arguments, Config({"period_seconds": 900}), now=periods.parse("2012-12-31 23:59:59"))

@@ -1,0 +1,79 @@
+"""`swiftstats usage --all`: every account in a pipe, the first ones on a terminal, and whether it is final."""
+
+from __future__ import annotations
+
+import csv
+import sys
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine
+
+from tests.support.service import HOUR, Client, T, close, count, fresh, make, sqlite
+from tests.unit.test_read_commands import on_a_terminal, run
+
+RANGE = ["--begin", "2012-10-22T08:00Z", "--end", "2012-10-22T10:00Z"]
+QUERY = "/usage?begin=2012-10-22T08:00Z&end=2012-10-22T10:00Z"
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Engine:
+    engine = fresh(sqlite(tmp_path))
+    for number in range(3):
+        writer = count(engine, account=b"AUTH_%d" % number, passed_out=2**63 - 1, get_count=number + 1)
+    close(engine, writer, through=T + 2 * HOUR)
+    return engine
+
+
+@pytest.fixture
+def conf(tmp_path: Path) -> str:
+    path = tmp_path / "swiftstats.conf"
+    path.write_text(f"[DEFAULT]\ndatabase = {sqlite(tmp_path)}\n")
+    return str(path)
+
+
+@pytest.mark.parametrize("form", ["json", "ndjson", "csv", "xml", "focus"])
+def test_formats_are_the_services_own(engine: Engine, conf: str, tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes],
+                                      form: str) -> None:
+    """In each format the command prints what the service answers, to the byte."""
+    assert run(conf, "usage", "--all", *RANGE, "--format", form) == 0
+    assert capfdbinary.readouterr().out == Client(make(sqlite(tmp_path))).get(f"{QUERY}&format={form}").body
+
+
+def test_a_pipe_gets_everything_exactly(engine: Engine, conf: str, capfd: pytest.CaptureFixture[str]) -> None:
+    """In a pipe a row is a line, separated by tabs, exact beyond 2^53, without any escape sequence; the rest goes to stderr."""
+    assert run(conf, "usage", "--all", *RANGE, "--fields", "bytes_out,GET") == 0
+    out, said = capfd.readouterr()
+    assert list(csv.reader(out.splitlines(), delimiter="\t")) == [
+        ["account", "petname", "complete", "bytes_out", "GET"],
+        *([f"AUTH_{number}", "", "yes", "9223372036854775807", str(number + 1)] for number in range(3))]
+    assert "Final  yes" in said and "\x1b" not in out + said
+
+
+def test_a_terminal_shows_the_first(engine: Engine, conf: str) -> None:
+    """On a terminal figures have commas, and only so many accounts are shown as are asked for."""
+    words = ["usage", "--all", *RANGE, "--fields", "bytes_out", "--limit", "2"]
+    shown = on_a_terminal([sys.executable, "-m", "swiftstats", "--config", conf, *words])
+    assert "9,223,372,036,854,775,807" in shown and "AUTH_1" in shown
+    assert "AUTH_2" not in shown
+
+
+@pytest.mark.parametrize("words", [["--all"], ["7f6a"]])
+def test_final_or_nothing(engine: Engine, conf: str, capfd: pytest.CaptureFixture[str], words: list[str]) -> None:
+    """With --final a range that is not complete gives no figures, and exit status 3."""
+    assert run(conf, "usage", *words, *RANGE, "--final") == 0
+    capfd.readouterr()
+    assert run(conf, "usage", *words, "--period", "2012-10", "--final") == 3
+    out, said = capfd.readouterr()
+    assert out == "" and "not final" in said and "proxy-01" in said
+
+
+@pytest.mark.parametrize("words", [
+    [], ["7f6a", "--all"], ["--all", "--space"], ["--all", "--detail"], ["--all", "--by", "policy"], ["7f6a", "--by", "server"],
+    ["7f6a", "--format", "ndjson"], ["7f6a", "--granularity", "day"], ["--all", "--period", "2012-10", "--begin", "2012-10"],
+    ["--all", "--period", "soon"], ["7f6a", "--period", "2012-10-22 08:00"], ["--all", "--timezone", "Mars/Utopia"],
+])
+def test_mistakes(engine: Engine, conf: str, capfd: pytest.CaptureFixture[str], words: list[str]) -> None:
+    """What does not go together is a message, and exit status 2."""
+    assert run(conf, "usage", *words) == 2
+    assert capfd.readouterr().err.startswith("swiftstats usage: ")
