@@ -1,4 +1,4 @@
-"""What the service says of itself, to anybody: versions and routes, whether it is there, its version."""
+"""What the service says of itself: versions and routes, whether it is there, its version; and how it does, to who may know."""
 
 from __future__ import annotations
 
@@ -34,6 +34,12 @@ def version(service: Service, environ: Environ, given: Given) -> Response:
     except StoreError:
         revision = None
     return _json({"version": swiftstats.__version__, "schema": revision})
+
+
+def metrics(service: Service, environ: Environ, given: Given) -> Response:
+    """Tell Prometheus how the service and the site do, as far as the caller may know."""
+    body, content_type = service.metrics.answer(environ, service.now)
+    return respond(content_type, [], body=body)
 
 
 def _json(value: object) -> Response:

@@ -15,6 +15,7 @@ from webob import Response  # type: ignore[import-untyped]
 from swiftstats import config as configuration
 from swiftstats.api import about, audit, faults, many_accounts, one_account, routes
 from swiftstats.api.auth import rules
+from swiftstats.api.metrics import ROUTE
 from swiftstats.api.params import Given, environ_name, read_form
 from swiftstats.api.service import Environ, Service
 from swiftstats.api.table_params import TableGiven
@@ -30,7 +31,7 @@ COMMON_HEADERS = (("Cache-Control", "private, no-cache"), ("X-Content-Type-Optio
 
 #: What answers a route, by its `action`.
 ACTIONS: dict[str, Callable[[Service, Environ, Any], Response]] = {
-    "root": about.root, "healthcheck": about.healthcheck, "version": about.version,
+    "root": about.root, "healthcheck": about.healthcheck, "version": about.version, "metrics": about.metrics,
     "io_sum": one_account.io_sum, "io_detail": one_account.io_detail,
     "space_sum": one_account.space_sum, "space_detail": one_account.space_detail,
     "usage": many_accounts.usage, "accounts": many_accounts.accounts, "servers": many_accounts.servers,
@@ -73,11 +74,12 @@ class Application:
         self._table = routes.Table()
 
     def __call__(self, environ: Environ, start_response: Any) -> Iterable[bytes]:
-        form = DEFAULT
+        began, form = time.monotonic(), DEFAULT
         try:
             given: Given | TableGiven = Given(environ)
             form = given.errors
             route = self._route(environ)
+            environ[ROUTE] = route.path
             if route.table:
                 given = TableGiven(environ)
             elif environ["REQUEST_METHOD"] == "POST":
@@ -90,8 +92,7 @@ class Application:
                 audit.refused(environ, refused.status, getattr(error, "asked", ""))
             response = faults.response(refused, form)
         response.headers.extend(COMMON_HEADERS)
-        body: Iterable[bytes] = response(environ, start_response)
-        return body
+        return self.service.metrics.timed(environ, response.status_int, response(environ, start_response), began)
 
     def _route(self, environ: Mapping[str, Any]) -> routes.Route:
         """Return the route of a request; raise Refused for a path, method or query that there is not."""

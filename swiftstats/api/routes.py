@@ -36,6 +36,7 @@ ROUTES = (
     Route("/accounts", "accounts", help="The accounts that there are.", table=True),
     Route("/servers", "servers", help="The servers that report usage, and how far each has closed.", table=True),
     Route("/fields", "fields", help="What usage of many accounts can show.", token=False, table=True),
+    Route("/metrics", "metrics", help="How the service and the site do, for Prometheus."),
     Route("/healthcheck", "healthcheck", help="OK, without a token, as Swift's own.", token=False),
     Route("/version", "version", help="Version of the service, and revision of the database's schema.", token=False),
 )

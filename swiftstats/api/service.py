@@ -8,6 +8,7 @@ from typing import Any, Callable
 from sqlalchemy import Connection, Engine
 
 from swiftstats.api.auth.rules import Rules
+from swiftstats.api.metrics import Metrics
 from swiftstats.config import Config
 from swiftstats.store import engine as store
 
@@ -19,6 +20,7 @@ class Service:
 
     def __init__(self, config: Config, *, engine: Engine, rules: Rules, clock: Callable[[], float] = time.time) -> None:
         self.config, self.engine, self.rules, self.clock = config, engine, rules, clock
+        self.metrics = Metrics(config, engine, rules)
         self._schema_fits = False
 
     def check_schema(self) -> None:

@@ -11,6 +11,7 @@ import time
 from sqlalchemy.engine import Engine
 
 from swiftstats import config
+from swiftstats.collect import space_metrics
 from swiftstats.collect.account_proxy import AccountProxy, Names
 from swiftstats.collect.space import Crawl, Method, Outcome
 from swiftstats.collect.space_daemon import Daemon
@@ -53,6 +54,7 @@ def run(arguments: argparse.Namespace) -> int:
         ).run()
         if progress:
             progress.clear()
+        space_metrics.write(settings.metrics_dir, method.method, outcome)
         (logger.info if not arguments.once else print)(summary(method.method, outcome))
         return outcome
 

@@ -16,7 +16,7 @@ from sqlalchemy.engine import Connection
 from swiftstats import periods
 from swiftstats.errors import PeriodFileError, PeriodFileVersionError, SegmentError, SegmentVersionError
 from swiftstats.flush import merge, shipping, strays
-from swiftstats.flush.host import Host
+from swiftstats.flush.host import Counted, Host
 from swiftstats.journal import period_file, snapshot
 from swiftstats.journal.control import CLOSED_THROUGH, SHIPPED_THROUGH
 from swiftstats.journal.period_file import Loss, PeriodHeader
@@ -92,7 +92,10 @@ def _close(host: Host, start: int, following: int, segments: list[SegmentFile]) 
         _wait_until_quiet(segments)
         path = _decide(host, start, following)
     if path is not None:
-        header = ship_period_file(host, path)
+        counted = Counted()
+        header = ship_period_file(host, path, counted)
+        host.outcome.counted.join(counted)
+        host.outcome.losses += header.losses
         host.control.raise_to(SHIPPED_THROUGH, header.end)
         host.control.sync()
         merge.forget(host.spool, header.segments)
@@ -143,9 +146,14 @@ def _decide(host: Host, start: int, following: int) -> str | None:
     return period_file.write(host.spool.periods, header, totals.rows())
 
 
-def ship_period_file(host: Host, path: str) -> PeriodHeader:
-    """Ship a decided period; the last transaction says that it is closed. Raises PeriodFileError, StoreError."""
+def ship_period_file(host: Host, path: str, counted: Counted | None = None) -> PeriodHeader:
+    """Ship a decided period; the last transaction says that it is closed. Raises PeriodFileError, StoreError.
+
+    counted: what its rows are added to, where somebody wants to know.
+    """
     header, rows = period_file.read(path)
+    if counted is not None:
+        rows = counted.all_of(rows)
     host.know(header.incarnations, header.period)
     now = host.now()
 

@@ -22,6 +22,7 @@ from swiftstats import periods
 from swiftstats.config import Config
 from swiftstats.errors import JournalError, StoreError, SweepInProgress
 from swiftstats.flush.host import Outcome
+from swiftstats.flush.metrics import DONE, FAILED, HELD_UP, WAITED, Metrics
 from swiftstats.flush.rollup import Idle
 from swiftstats.flush.sweep import sweep
 from swiftstats.journal.spool import Lock, Spool
@@ -59,6 +60,7 @@ class Daemon:
         self._stop = threading.Event()
         self._away_since: float | None = None
         self._pause = BACKOFF_SECONDS
+        self._metrics = Metrics(config)
         self._idle = Idle(engine, server=config.server, period_seconds=config.period_seconds, stop=self._stop)
 
     def handle_signals(self) -> None:
@@ -116,12 +118,15 @@ class Daemon:
                      + random.uniform(0, min(self.config.flush_jitter, interval / 10)))
 
     def _guarded_sweep(self) -> Outcome | None:
+        outcome, began, result = Outcome(), time.monotonic(), FAILED
         try:
             engines.check_schema(self.engine)  # it may have been migrated under us
             with_running = self.config.flush_interval < self.config.period_seconds
-            outcome = sweep(self.config, self.engine, with_running=with_running)
+            outcome = sweep(self.config, self.engine, with_running=with_running, outcome=outcome)
+            result = HELD_UP if outcome.held_up else DONE
         except SweepInProgress as error:
             logger.info("%s; trying again", error)
+            result = WAITED
             return None
         except (StoreError, JournalError, OSError) as error:
             if self._away_since is None:
@@ -131,6 +136,8 @@ class Daemon:
         except Exception:
             logger.exception("a sweep failed for a reason that nobody thought of; the spool keeps everything, trying again")
             return None
+        finally:
+            self._metrics.swept(result, outcome, time.monotonic() - began)
         if self._away_since is not None:
             logger.warning("flushing works again after %.0f s", time.monotonic() - self._away_since)
             self._away_since = None

@@ -2,27 +2,54 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from sqlalchemy.engine import Connection, Engine
 
+from swiftstats import fields
 from swiftstats.config import Config
 from swiftstats.flush import shipping
 from swiftstats.flush.archive import Archive
 from swiftstats.journal.control import Control
 from swiftstats.journal.identity import Identity
-from swiftstats.journal.period_file import Loss
+from swiftstats.journal.period_file import Loss, PeriodRow
 from swiftstats.journal.spool import Spool
 from swiftstats.store import writers
 from swiftstats.store.writers import Writer
+
+_IN, _OUT = fields.CELL_INDEX["passed_in"], fields.CELL_INDEX["passed_out"]
+
+
+@dataclass
+class Counted:
+    """Requests and body bytes, billable or not."""
+
+    requests: int = 0
+    bytes_in: int = 0
+    bytes_out: int = 0
+
+    def all_of(self, rows: Iterable[PeriodRow]) -> Iterator[PeriodRow]:
+        """Yield rows, each added when it passes."""
+        for row in rows:
+            self.requests += fields.requests(row.cells)
+            self.bytes_in += row.cells[_IN]
+            self.bytes_out += row.cells[_OUT]
+            yield row
+
+    def join(self, other: Counted) -> None:
+        """Add what somebody else counted."""
+        self.requests += other.requests
+        self.bytes_in += other.bytes_in
+        self.bytes_out += other.bytes_out
 
 
 @dataclass
 class Outcome:
     """What a sweep did: periods closed, rows shipped, the moment this host is closed through, what holds it up, what is left.
 
-    `to_be_ended`: how many predecessors the next sweep ends, unless they have swept by then.
+    `to_be_ended`: how many predecessors the next sweep ends, unless they have swept by then. `counted`, `losses`: of the
+    periods that were closed, once they were shipped.
     """
 
     closed_through: int = 0
@@ -31,6 +58,8 @@ class Outcome:
     held_up: list[str] = field(default_factory=list)
     segments_left: int = 0
     to_be_ended: int = 0
+    counted: Counted = field(default_factory=Counted)
+    losses: list[Loss] = field(default_factory=list)
 
 
 @dataclass

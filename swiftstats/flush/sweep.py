@@ -28,13 +28,15 @@ LOOK_SECONDS = 0.05
 
 
 def sweep(config: Config, engine: Engine, *, with_running: bool, wait: float = 0.0, now: Callable[[], float] = time.time,
-          boot_now: Callable[[], int] = clock.boot_clock) -> Outcome:
-    """Sweep once, under the spool's sweep lock; return what was done.
+          boot_now: Callable[[], int] = clock.boot_clock, outcome: Outcome | None = None) -> Outcome:
+    """Sweep once, under the spool's sweep lock; return what was done: `outcome`, which has what was done too where it fails.
 
     Raises SweepInProgress when another one is still running after `wait` seconds, StoreError when the database fails (all of it
     is done again next time), OSError and JournalError when the spool does.
     """
     with opened(config, engine, wait=wait, now=now, boot_now=boot_now) as host:
+        if outcome is not None:
+            host.outcome = outcome
         through = registration.register(host)
         registration.replay(host)
         closing.close_through(host, through)
