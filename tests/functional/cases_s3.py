@@ -18,9 +18,10 @@ from tests.support.caller import Caller, request
 
 def client_of(c: Caller, *, key: str | None = None) -> Any:
     """Return a boto3 client that sends each request once."""
+    access, secret = c.key_pair
     return boto3.client(
-        "s3", endpoint_url=c.swift.url, region_name="us-east-1", aws_access_key_id=c.user.login,
-        aws_secret_access_key=c.user.key if key is None else key,
+        "s3", endpoint_url=c.swift.url, region_name="us-east-1", aws_access_key_id=access,
+        aws_secret_access_key=secret if key is None else key,
         config=Config(
             s3={"addressing_style": "path"}, signature_version="s3v4", retries={"total_max_attempts": 1},
             request_checksum_calculation="when_required", response_checksum_validation="when_required",
@@ -125,7 +126,7 @@ def s3_aws_chunked(c: Caller) -> dict[str, Any]:
         "X-Amz-Content-SHA256": "STREAMING-UNSIGNED-PAYLOAD-TRAILER", "X-Amz-Decoded-Content-Length": str(4 * 8192),
         "Content-Encoding": "aws-chunked", "Content-Length": str(len(body)),
     })
-    SigV4Auth(Credentials(c.user.login, c.user.key), "s3", "us-east-1").add_auth(asked)
+    SigV4Auth(Credentials(*c.key_pair), "s3", "us-east-1").add_auth(asked)
     answer = request(c.swift.proxy.port, "PUT", "/bucket/o", body, dict(asked.headers))
     assert answer.status == 200, answer
     assert s3_length(c, s3) == 4 * 8192
@@ -165,7 +166,7 @@ def s3_bad_signature(c: Caller) -> dict[str, Any]:
     out = received(c, lambda: refused(403, lambda: bad.get_object(Bucket="bucket", Key="o")),
                    lambda: refused(403, lambda: bad.put_object(Bucket="bucket", Key="o", Body=b"b" * 2000)))
     return {
-        c.account: {}, UNKNOWN: {"Denied": 2, "Unbilled_Bytes_Out": out, "Unbilled_Bytes_In": (0, 2000)}, c.user.login: {},
+        c.account: {}, UNKNOWN: {"Denied": 2, "Unbilled_Bytes_Out": out, "Unbilled_Bytes_In": (0, 2000)}, c.key_pair[0]: {},
     }
 
 

@@ -11,7 +11,7 @@ import time
 from typing import Any
 
 from tests.functional.table import MB, case
-from tests.support.caller import Caller, read_answer, request, token_of
+from tests.support.caller import Caller, read_answer, request
 
 DATA = bytes(range(256)) * 3 + b"x" * 255  # 1,023 bytes
 
@@ -167,7 +167,7 @@ def copies(c: Caller) -> dict[str, Any]:
 @case
 def copy_to_another_account(c: Caller) -> dict[str, Any]:
     """COPY, and PUT with `X-Copy-From-Account`, to another account: in the account of the URL."""
-    admin = token_of(c.swift, c.swift.user("admin"))
+    admin = c.admin_token
     c.container()
     c.prepare("PUT", f"/v1/{c.other}/c", token=admin)
     c.prepare("PUT", "/c/o", b"c" * 20 * MB)

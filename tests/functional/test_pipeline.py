@@ -38,7 +38,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 
 
 def _caller(site: Site, name: str) -> Caller:
-    caller = Caller(site.swift, site.swift.user(name), site.swift.user(name + "-other"))
+    caller = Caller(site.swift, name)
     caller.send("PUT", "/c")
     caller.send("PUT", "/c/o", b"o" * 1000)
     return caller
@@ -100,7 +100,7 @@ def test_a_download_across_periods_is_split(site: Site) -> None:
 def test_the_demos_own_memcache_serves_swift(tmp_path: Path) -> None:
     """Swift keeps tokens, and counts for its ratelimit, in the demo's own memcache where the real one is not installed."""
     with Swift(tmp_path, workers=1, users=users_of(["limited"]), own_memcache=True) as swift:
-        caller = Caller(swift, swift.user("limited"), swift.user("limited-other"))
+        caller = Caller(swift, "limited")
         limit_writes(caller, "0.001")
         caller.send("PUT", "/c")
         caller.send("PUT", "/c2", expect=498)

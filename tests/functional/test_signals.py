@@ -109,7 +109,7 @@ class Traffic:
 
 
 def _prepare(site: Site, name: str) -> tuple[Caller, Traffic]:
-    caller = Caller(site.swift, site.swift.user(name), site.swift.user(name + "-other"))
+    caller = Caller(site.swift, name)
     traffic = Traffic(caller)
     for path, body in (("/c", b""), *((f"/c/o{number}", b"b" * SIZE) for number in range(CLIENTS))):
         caller.send("PUT", path, body)

@@ -15,6 +15,7 @@ from urllib.parse import quote
 from swiftstats.demo.confs import User
 from swiftstats.demo.ledger import classify
 from swiftstats.demo.swift import Swift
+from tests.support.users import Users
 
 #: account: field's title: the number, or the pair of the least and the most that will do
 Numbers = dict[str, dict[str, "int | tuple[int, int]"]]
@@ -28,16 +29,56 @@ class Answer(NamedTuple):
     body: bytes
 
 
-class Caller:
-    """Speaks for one user of one account; `other` is another account that is this case's alone."""
+class OfTempauth:
+    """The users that a Swift was started with."""
 
-    def __init__(self, swift: Swift, user: User, other: User) -> None:
-        self.swift, self.user, self.other_user = swift, user, other
-        self.account, self.other = user.storage_account, other.storage_account
-        self.token = token_of(swift, user)
+    def __init__(self, swift: Swift) -> None:
+        self._swift = swift
+
+    def account(self, name: str) -> str:
+        return self._swift.user(name).storage_account
+
+    def token(self, name: str) -> str:
+        return token_of(self._swift, self._swift.user(name))
+
+    def key_pair(self, name: str) -> tuple[str, str]:
+        user = self._swift.user(name)
+        return user.login, user.key
+
+    def admin_token(self) -> str:
+        return self.token("admin")
+
+
+class Caller:
+    """Speaks for the user of the account that `users` (tempauth's, where none are given) have by this name.
+
+    `other` is another account that is this case's alone.
+    """
+
+    def __init__(self, swift: Swift, name: str, users: Users | None = None) -> None:
+        self.swift, self.name, self.users = swift, name, users or OfTempauth(swift)
+        self.account, self.token = self.users.account(name), self.users.token(name)
         self.prepared: Numbers = {}
         #: Body bytes received by `send` so far, for those answers whose length is Swift's own business.
         self.received = 0
+
+    @property
+    def other(self) -> str:
+        return self.users.account(self.name + "-other")
+
+    @property
+    def other_token(self) -> str:
+        return self.users.token(self.name + "-other")
+
+    @property
+    def admin_token(self) -> str:
+        """Good for every account."""
+        return self.users.admin_token()
+
+    @property
+    def key_pair(self) -> tuple[str, str]:
+        """Access key and secret, for S3."""
+        return self.users.key_pair(self.name)
 
     def send(
         self,

@@ -18,8 +18,9 @@ from swiftstats.demo.check import ask
 from swiftstats.demo.confs import Filter, User
 from swiftstats.demo.site import Site
 from swiftstats.demo.swift import USERS
+from tests.support import keystone_pipeline
+from tests.support.keystone import ROOT, Keystone
 
-ROOT = Path(__file__).resolve().parents[2]
 #: Right of proxy-logging too, so that its access log has these requests.
 FAULTY = Filter("faulty", "proxy-logging", {"paste.filter_factory": "tests.support.faulty:filter_factory"})
 
@@ -33,15 +34,18 @@ def users_of(names: Sequence[str]) -> tuple[User, ...]:
 def running_site(
     folder: Path, *, database: str | None = None, names: Sequence[str] = (), period_seconds: int = 10, workers: int = 2,
     plain_proxy: bool = False, server: str = "proxy-01", client_timeout: int = 60,
-    options: Mapping[str, Mapping[str, str]] | None = None,
+    options: Mapping[str, Mapping[str, str]] | None = None, keystone: Keystone | None = None,
 ) -> Iterator[Site]:
     """Start a site with users for `names`; stop it afterwards.
 
     client_timeout: seconds after which the proxy gives up a client that sends or takes nothing. options: more, by filter.
+    keystone: the one that Swift stands behind; tempauth, where none is given.
     """
     site = Site(
         folder, database=database, period_seconds=period_seconds, flush_interval=1, server=server,
+        reseller_prefix=keystone_pipeline.PREFIXES if keystone else "AUTH",
         swift_options={
+            "instead": keystone_pipeline.instead(keystone) if keystone else {},
             "users": users_of(names), "workers": workers, "extra": [FAULTY],
             "options": {"proxy-server": {"client_timeout": str(client_timeout)}, **(options or {})},
             # So that the proxy finds tests.support.faulty.

@@ -137,6 +137,10 @@ class Keystone:
         where = f"/projects/{project}" if project else f"/domains/{domain}"
         self.ask("PUT", f"{where}/users/{person.id}/roles/{self._role(role)}")
 
+    def grant_in_all(self, role: str, person: Person, *, domain: str) -> None:
+        """Give a role in every project of a domain, those to come included."""
+        self.ask("PUT", f"/OS-INHERIT/domains/{domain}/users/{person.id}/roles/{self._role(role)}/inherited_to_projects")
+
     def system_grant(self, role: str, person: Person) -> None:
         """Give a role in the whole system."""
         self.ask("PUT", f"/system/users/{person.id}/roles/{self._role(role)}")
