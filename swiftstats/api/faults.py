@@ -68,16 +68,16 @@ def refusal(error: Exception) -> Refused:
         return Refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, [Fault("body", "", expected)])
     if isinstance(error, params.NotAForm):
         return Refused(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, [fault("Content-Type", str(error), params.FORM_TYPE)])
-    if isinstance(error, Unauthenticated):
-        needed = Fault("X-Auth-Token", "", "a token that this service knows")
-        return Refused(HTTPStatus.UNAUTHORIZED, [needed], [("WWW-Authenticate", each) for each in error.challenges])
-    if isinstance(error, AccountNeeded):
-        return Refused(HTTPStatus.BAD_REQUEST, [Fault("account", "", "the account that this token is for")])
+    if isinstance(error, (Unauthenticated, AccountNeeded)):
+        needed = [Fault("X-Auth-Token", "", "a token that this service knows")]
+        if isinstance(error, AccountNeeded):
+            needed.append(Fault("account", "", "with a token of Swift's, the account that it is for"))
+        return Refused(HTTPStatus.UNAUTHORIZED, needed, [("WWW-Authenticate", each) for each in error.challenges])
     if isinstance(error, Forbidden):
         return Refused(HTTPStatus.FORBIDDEN, [fault("account_id", error.asked, "an account that this token may read")])
     if isinstance(error, TooManyFailures):
-        needed = Fault("X-Auth-Token", "", "fewer tokens that nobody knows from this address")
-        return Refused(HTTPStatus.TOO_MANY_REQUESTS, [needed], [("Retry-After", str(math.ceil(error.seconds)))])
+        fewer = Fault("X-Auth-Token", "", "fewer tokens that nobody knows from this address")
+        return Refused(HTTPStatus.TOO_MANY_REQUESTS, [fewer], [("Retry-After", str(math.ceil(error.seconds)))])
     for kind, seconds in RETRY_AFTER:
         if isinstance(error, kind):
             LOG.error("answering 503: %s", error)

@@ -129,7 +129,7 @@ def test_not_asked(proxy: Proxy) -> None:
     """No token, a monstrous one, and (unknown), which is no account of anybody, are not the cluster's to decide."""
     rule = SwiftRule(proxy.url, cache_seconds=60)
     assert judged(rule, "") is judged(rule, "x" * 10_000) is Verdict.UNKNOWN
-    assert judged(rule, "204", b"(unknown)") is Verdict.NO
+    assert judged(rule, "204", b"(unknown)") is Verdict.UNKNOWN
     with pytest.raises(AccountNeeded):
         rule.caller({"HTTP_X_AUTH_TOKEN": "204"}, [])
     assert proxy.asked == []

@@ -14,6 +14,8 @@ import pytest
 from sqlalchemy import Engine
 
 from swiftstats import periods
+from swiftstats.api.auth.token_rule import TokensRule
+from swiftstats.api.auth.uses import Uses
 from swiftstats.cli.main import main
 from swiftstats.cli.usage import question_of
 from swiftstats.config import Config
@@ -209,6 +211,15 @@ def test_tokens(conf: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]) ->
     assert [line.split("\t")[:2] for line in out.splitlines()] == [
         ["Name", "May read"], ["billing", "all"], ["alice", "AUTH_7f6a, AUTH_b"]]
     assert "2030-01-01 00:00:00" in out and token not in out
+    assert run(conf, "token", "create", "--name", "labs", "--account-prefix", "AUTH_lab-") == 0
+    TokensRule(str(tmp_path / "tokens"), uses=Uses(str(tmp_path / "tokens.used"), clock=lambda: T)).caller(
+        {"HTTP_X_AUTH_TOKEN": token}, [])
+    assert run(conf, "token", "rotate", "billing", "--keep", "3600") == 0
+    assert (other := capfd.readouterr().out.split()[-1]) != token
+    assert run(conf, "token", "list") == 0
+    listed = [line.split("\t") for line in capfd.readouterr().out.splitlines()]
+    assert listed[0][4] == "Last used" and listed[1][4] == "2012-10-22 08:00:00" and listed[3][:2] == ["labs", "AUTH_lab-*"]
+    assert other not in str(listed)
     assert run(conf, "token", "revoke", "billing") == 0
     assert "billing" not in (tmp_path / "tokens").read_text()
 
@@ -216,6 +227,8 @@ def test_tokens(conf: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]) ->
 @pytest.mark.parametrize(("words", "status"), [
     (["create", "--name", "x"], 2), (["create", "--all"], 2), (["create", "--name", "x", "--all", "--account", "a"], 2), ([], 2),
     (["create", "--name", "", "--all"], 1), (["create", "--name", "x", "--account", "a/b"], 1),
+    (["create", "--name", "x", "--account-prefix", ""], 1), (["create", "--name", "x", "--account-prefix", "("], 1),
+    (["rotate", "nobody"], 1), (["rotate", "nobody", "--keep", "-1"], 2),
     (["create", "--name", "x", "--all", "--expires", "soon"], 1), (["revoke", "nobody"], 1), (["list"], 1),
 ])
 def test_token_mistakes(conf: str, tmp_path: Path, words: list[str], status: int) -> None:

@@ -63,7 +63,11 @@ class Forbidden(SwiftStatsError):
 
 
 class AccountNeeded(SwiftStatsError):
-    """A token of which the cluster only says whether it may read this account or that: one has to be named."""
+    """A token that nobody knows but perhaps the cluster, which says it of one account at a time, and none was named."""
+
+    def __init__(self, challenges: Sequence[str] = (CHALLENGE,)) -> None:
+        self.challenges = tuple(challenges)
+        super().__init__("a token of the cluster's is good for accounts that are named")
 
 
 class TooManyFailures(SwiftStatsError):

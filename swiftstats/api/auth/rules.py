@@ -57,13 +57,9 @@ class Rules:
         return scope
 
     def everything(self, environ: MutableMapping[str, Any], asked: str) -> None:
-        """Return where the request may read every account; else raise Forbidden, Unauthenticated or AuthAway."""
-        try:
-            if self.caller(environ).scope.all:
-                return
-        except AccountNeeded:
-            pass
-        raise Forbidden(asked)
+        """Return where the request may read every account; else raise Forbidden, or what `caller` does."""
+        if not self.caller(environ).scope.all:
+            raise Forbidden(asked)
 
     def caller(self, environ: MutableMapping[str, Any], accounts: Sequence[bytes] = ()) -> Caller:
         """Return who asks, and note it in the environ, for the audit log.
@@ -81,19 +77,20 @@ class Rules:
             try:
                 found = rule.caller(environ, accounts)
             except (AuthAway, AccountNeeded) as error:
-                unsure = error
+                unsure = error if unsure is None or isinstance(error, AuthAway) else unsure
                 continue
             if found is not None:
                 environ[CALLER] = found
                 if token and rule.asks:
                     self._failures.succeeded(token)
                 return found
-        if unsure is not None:
+        if isinstance(unsure, AuthAway):
             raise unsure
         if token:
             self._failures.failed(address)
         said = [rule.challenge(environ) for rule in self._rules]
-        raise Unauthenticated([each for each in dict.fromkeys(said) if each is not None])
+        challenges = [each for each in dict.fromkeys(said) if each is not None]
+        raise Unauthenticated(challenges) if unsure is None else AccountNeeded(challenges)
 
     @property
     def takes_passwords(self) -> bool:

@@ -31,6 +31,7 @@ TIMEOUT = 5.0
 #: Of how many accounts one request may have the proxy asked; it may not read those beyond.
 ACCOUNTS = 100
 
+_UNKNOWN = fields.UNKNOWN.encode()
 #: Client errors that say nothing of the token: slow down, or try again.
 _NOT_NOW = frozenset((408, 429, 497, 498, 499))
 
@@ -70,8 +71,9 @@ class SwiftRule:
         if not token or len(token) > TOKEN_LENGTH:
             return None
         if not accounts:
-            raise AccountNeeded("a token of the cluster's is good for accounts that are named")
-        verdicts = {account: self.judge(token, account) for account in accounts[:ACCOUNTS]}
+            raise AccountNeeded
+        # (unknown) is no account of the cluster: its autocreate would say yes to anybody who administers one.
+        verdicts = {account: self.judge(token, account) for account in accounts[:ACCOUNTS] if account != _UNKNOWN}
         if all(verdict is Verdict.UNKNOWN for verdict in verdicts.values()):
             return None
         granted = tuple(account for account, verdict in verdicts.items() if verdict is Verdict.YES)
@@ -83,8 +85,6 @@ class SwiftRule:
 
     def judge(self, token: str, account: bytes) -> Verdict:
         """Return what the proxy says of an account, or said lately; raise AuthAway."""
-        if account == fields.UNKNOWN.encode():
-            return Verdict.NO  # no account of the cluster: its autocreate would say yes to anybody who administers one
         key, since = digest_of(token, account), self._kept.now()
         verdict = self._kept.get(key)
         if verdict is None:
