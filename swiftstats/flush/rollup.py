@@ -119,6 +119,7 @@ class _Job:
 
     def __init__(self, engine: Engine, holder: bytes, now: Callable[[], float]) -> None:
         self.engine, self.holder, self._now = engine, holder, now
+        self._widths: dict[Roll, int] = {}  # how many ids a transaction goes over
 
     def clock(self) -> float:
         with engines.read(self.engine) as connection:
@@ -167,14 +168,16 @@ class _Job:
     def _batches(self, rolls: Sequence[Roll], unit: int, last: int, before: Callable[[Connection], None]) -> Iterator[float]:
         """Roll accounts up to id `last` up, each range of ids in a transaction; yield the share that is done."""
         for number, roll in enumerate(rolls):
-            low, width = 0, FIRST_WIDTH
+            low = 0
             while low <= last:
+                width = self._widths.get(roll, FIRST_WIDTH)
                 began = time.monotonic()
                 self.transact(partial(_batch, before, roll, unit, low, low + width))
                 low, took = low + width, time.monotonic() - began
                 yield (number + min(low / (last + 1), 1)) / len(rolls)
                 # How many rows an account has is anybody's guess: what counts is how long others wait.
-                width = 2 * width if took < BATCH_SECONDS / 2 else max(width // 2, 1) if took > BATCH_SECONDS else width
+                self._widths[roll] = (2 * width if took < BATCH_SECONDS / 2 and width <= last
+                                      else max(width // 2, 1) if took > BATCH_SECONDS else width)
 
 
 def _batch(before: Callable[[Connection], None], roll: Roll, unit: int, low: int, high: int, connection: Connection) -> None:

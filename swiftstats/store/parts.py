@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from typing import Any, Iterator, Optional, Sequence
 
-from sqlalchemy import ColumnElement, Connection, Select, Table, func, select
+from sqlalchemy import ColumnElement, Connection, Select, Table, bindparam, func, select
 
 from swiftstats import periods
 from swiftstats.fields import CELLS
@@ -35,27 +35,37 @@ def rows(connection: Connection, part: Part, ids: Sequence[int], *, by_server: b
     added up: `start` is then the part's.
     """
     table = (_BY_SERVER if by_server else _TABLES)[part.kind]
-    unit = table.c.period if part.kind == HOURS else _lead(table)
     length = 1 if part.kind == HOURS else DAY
-    keys: list[ColumnElement[Any]] = [table.c.account_id, *([servers.c.name] if by_server else []), *([unit] if each else [])]
     one = part.kind == MONTHS and periods.next_month(part.begin // DAY) * DAY == part.end or part.end - part.begin == DAY
-    if (each or one) and table in (io_days, io_months):  # a row is a sum already
-        query, cells = select(*keys, *(table.c[name] for name in CELLS)), _stored
-    else:
-        query, cells = select(*keys, *halves(dialects.of(connection), table)).group_by(*keys), whole
+    summed = not (each or one) or table not in (io_days, io_months)  # else a row is a sum already
+    unit = table.c.period if part.kind == HOURS else _lead(table)
+    query = _query(dialects.of(connection), table, unit, by_server, each, summed)
+    keys, cells = 1 + by_server + each, whole if summed else _stored
+    for some in units(connection, table, part):
+        for start in range(0, len(ids), upsert.NAMES):
+            given = {"units": some, "ids": ids[start:start + upsert.NAMES], "begin": part.begin, "end": part.end}
+            for row in connection.execute(query, given):
+                owner = (row[0], as_text(row[1]) if by_server else None)
+                yield owner, row[keys - 1] * length if each else part.begin, cells(row[keys:])
+
+
+@functools.cache
+def _query(dialect: dialects.Dialect, table: Table, unit: ColumnElement[int], by_server: bool, each: bool, summed: bool,
+           ) -> Select[Any]:
+    """Return what reads `ids` in `units` of a table, hours from `begin` to `end`: the keys, then cells, or halves of sums."""
+    # PERF: made once: to put it together takes SQLAlchemy longer than the database takes for a month of an account.
+    keys: list[ColumnElement[Any]] = [table.c.account_id, *([servers.c.name] if by_server else []), *([unit] if each else [])]
+    query = select(*keys, *(halves(dialect, table) if summed else (table.c[name] for name in CELLS)))
     if by_server:
         query = query.join_from(table, writers, writers.c.id == table.c.writer_id)
         query = query.join(servers, servers.c.id == writers.c.server_id)
-    if each:
-        query = query.order_by(unit)
+    query = query.where(_lead(table).in_(bindparam("units", expanding=True)),
+                        table.c.account_id.in_(bindparam("ids", expanding=True)))
     if table is io_hours:
-        query = query.where(table.c.period >= part.begin, table.c.period < part.end)
-    for some in units(connection, table, part):
-        for start in range(0, len(ids), upsert.NAMES):
-            for row in connection.execute(query.where(
-                    _lead(table).in_(some), table.c.account_id.in_(ids[start:start + upsert.NAMES]))):
-                owner = (row[0], as_text(row[1]) if by_server else None)
-                yield owner, row[len(keys) - 1] * length if each else part.begin, cells(row[len(keys):])
+        query = query.where(table.c.period >= bindparam("begin"), table.c.period < bindparam("end"))
+    if summed:
+        query = query.group_by(*keys)
+    return query.order_by(unit) if each else query
 
 
 def columns(part: Part, names: Sequence[str]) -> Select[Any]:
@@ -89,7 +99,7 @@ def units(connection: Connection, table: Table, part: Part) -> Iterator[Sequence
     They are to be listed in it, so that each is one seek of the key (day, account, …) and not a scan of everybody's day.
     """
     first, end = part.begin // DAY, -(-part.end // DAY)
-    if end - first > UNITS:
+    if end - first > UNITS and part.kind != MONTHS:  # months of a part are all stored
         # Two subqueries: SQLite answers MIN or MAX alone from the key, and scans the table for both.
         least, most = (select(which(_lead(table))).scalar_subquery() for which in (func.min, func.max))
         stored = connection.execute(select(least, most)).one()
