@@ -16,6 +16,7 @@ from swiftstats import config as configuration
 from swiftstats.api import about, audit, faults, many_accounts, one_account, routes
 from swiftstats.api.auth import rules
 from swiftstats.api.metrics import ROUTE
+from swiftstats.api.pages.site import Pages
 from swiftstats.api.params import Given, environ_name, read_form
 from swiftstats.api.service import Environ, Service
 from swiftstats.api.table_params import TableGiven
@@ -72,9 +73,22 @@ class Application:
     def __init__(self, config: Config, *, engine: Engine, rules: rules.Rules, clock: Callable[[], float] = time.time) -> None:
         self.service = Service(config, engine=engine, rules=rules, clock=clock)
         self._table = routes.Table()
+        self._pages = Pages(self.service)
 
     def __call__(self, environ: Environ, start_response: Any) -> Iterable[bytes]:
-        began, form = time.monotonic(), DEFAULT
+        began, page = time.monotonic(), self._pages.find(environ)
+        if page is None:
+            response = self._data(environ)
+        else:
+            environ[ROUTE] = page
+            response = self._pages.answer(environ, page)
+        for name, value in COMMON_HEADERS:
+            response.headers.setdefault(name, value)
+        return self.service.metrics.timed(environ, response.status_int, response(environ, start_response), began)
+
+    def _data(self, environ: Environ) -> Response:
+        """Answer what is no page, whatever comes of it."""
+        form = DEFAULT
         try:
             given: Given | TableGiven = Given(environ)
             form = given.errors
@@ -85,14 +99,12 @@ class Application:
             elif environ["REQUEST_METHOD"] == "POST":
                 given = Given(environ, read_form(environ))
             form = given.errors
-            response = ACTIONS[route.action](self.service, environ, given)
+            return ACTIONS[route.action](self.service, environ, given)
         except Exception as error:
             refused = faults.refusal(error)
             if refused.status in faults.AUDITED:
                 audit.refused(environ, refused.status, getattr(error, "asked", ""))
-            response = faults.response(refused, form)
-        response.headers.extend(COMMON_HEADERS)
-        return self.service.metrics.timed(environ, response.status_int, response(environ, start_response), began)
+            return faults.response(refused, form)
 
     def _route(self, environ: Mapping[str, Any]) -> routes.Route:
         """Return the route of a request; raise Refused for a path, method or query that there is not."""

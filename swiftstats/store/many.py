@@ -30,7 +30,7 @@ class Found(NamedTuple):
 
 def accounts_after(connection: Connection, *, after: Optional[bytes], limit: int, prefix: bytes = b"") -> list[Found]:
     """Return at most `limit` accounts by name, bytewise: those after `after` (None begins) whose names begin with `prefix`."""
-    query = select(accounts.c.id, accounts.c.name).where(*_begins(prefix))
+    query = select(accounts.c.id, accounts.c.name).where(*beginning(prefix))
     if after is not None:
         query = query.where(accounts.c.name > after)
     return _found(connection, query.order_by(accounts.c.name).limit(limit))
@@ -104,7 +104,7 @@ def top(connection: Connection, begin: int, end: int, *, plus: str, minus: Optio
     rows = union_all(*found).subquery()
     greatest = dialects.of(connection).exact_order(*(rows.c[name] for name in names))
     query = (select(accounts.c.id, accounts.c.name).join_from(rows, accounts, accounts.c.id == rows.c.account_id)
-             .where(*_begins(prefix)).group_by(accounts.c.id, accounts.c.name)
+             .where(*beginning(prefix)).group_by(accounts.c.id, accounts.c.name)
              .order_by(*(each.desc() for each in greatest), accounts.c.name))
     return _found(connection, query.limit(limit))
 
@@ -115,7 +115,7 @@ def space(connection: Connection, ids: Sequence[int], begin: int, end: int, *, p
     return space_sums.sums(connection, ids, begin, end, period_seconds=period_seconds, now=now)
 
 
-def _begins(prefix: bytes) -> list[ColumnElement[bool]]:
+def beginning(prefix: bytes) -> list[ColumnElement[bool]]:
     """Return what keeps names that begin with `prefix`: a range of the key, since LIKE on bytes is none everywhere."""
     if not prefix:
         return []

@@ -107,12 +107,13 @@ def test_paths(client: Client) -> None:
 
 
 def test_root(client: Client) -> None:
-    """The root lists versions and routes; an unknown query name, or a POST without one, is 400."""
+    """The root lists versions and routes, and sends browsers to the first page; an unknown query name, or a POST without one, is 400."""
     listed = json.loads(client.get("/").body)
     assert listed["queries"] == ["io_sum", "io_detail", "space_sum", "space_detail"]
     assert listed["versions"][0]["status"] == "current"
     assert [route["path"] for route in listed["routes"]] == [route.path for route in routes.ROUTES]
-    assert client.get("/", headers={"Accept": "text/html"}).status_int == 200
+    page = client.get("/", headers={"Accept": "text/html"})
+    assert (page.status_int, page.headers["Location"]) == (303, "http://localhost/usage")
     for request in ({"headers": {"X-Query-Method": "io_everything"}}, {"method": "POST"}):
         assert client.faults("/", None, **request)[0]["parameter"] == "X-Query-Method"
 

@@ -1,0 +1,155 @@
+"""The page of all accounts that may be read: a row each, or a column per server, with what the rows add up to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Mapping, Optional, Sequence
+
+from sqlalchemy import Connection
+
+from swiftstats.api.pages import spans, strip
+from swiftstats.api.pages.asked import Asked
+from swiftstats.query import table
+from swiftstats.query.selection import Selection
+from swiftstats.query.standing import Standing
+from swiftstats.query.table import Page, Row
+from swiftstats.query.table_question import TableQuestion, marker_of
+from swiftstats.store import accounts
+
+#: Accounts of a page where nothing else is asked for, and figures that a column per server can be of.
+LIMIT = 100
+FIGURES = ("bytes_out", "bytes_in", "GET", "PUT")
+#: Accounts are counted no further.
+COUNTED = 10_000
+_REQUESTS = ("GET", "PUT", "HEAD", "POST", "DELETE", "OTHER")
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column: `fields` of the table are added up in it. `level`: a sum of levels is no total that grows."""
+
+    title: str
+    fields: tuple[str, ...]
+    kind: str
+    order: Optional[str] = None
+    level: bool = False
+    of: str = ""
+    help: str = ""
+
+
+COLUMNS = (
+    Column("Requests", _REQUESTS, "count", help="Billable requests of every method"),
+    Column("Bytes in", ("bytes_in",), "B", "-bytes_in", help="Uploaded"),
+    Column("Bytes out", ("bytes_out",), "B", "-bytes_out", help="Downloaded"),
+    Column("Space", ("space_last",), "B", level=True, help="As it was read last"),
+    Column("Byte-hours", ("byte_hours",), "B", level=True, of="·h", help="Space × hours, of what was measured"),
+    Column("Not billed", ("denied", "server_errors"), "count", "-denied", help="Requests denied or failed"),
+)
+
+
+@dataclass(frozen=True)
+class Line:
+    """One row: what it is of, and a value per column, None where it is unknown and "" where it has not begun."""
+
+    account: Optional[str]
+    petname: Optional[str]
+    server: Optional[str]
+    time: int
+    values: tuple[Any, ...]
+
+
+@dataclass(frozen=True)
+class Sum:
+    """What a column adds up to; `prefix` says that it may still change, `unknown` how many rows are not in it."""
+
+    value: Optional[int]
+    prefix: str
+    unknown: int
+
+
+def shown(connection: Connection, question: TableQuestion, selection: Selection, given: Asked, standing: Standing, *,
+          operator: bool, now: float) -> Mapping[str, Any]:
+    """Return what the page shows."""
+    page = table.page(connection, question, selection, now=now)
+    pivot = question.by_account and question.by_server
+    columns, lines, servers = _pivot(page, standing) if pivot else _plain(page)
+    final = page.header.final
+    known = accounts.number(connection, at_most=COUNTED + 1, prefixes=selection.prefixes) + len(selection.names)
+    only = question.order is None and question.marker is None and page.next is None
+    following = None if page.next is None else marker_of(page.next)
+    return {
+        "page": page, "question": question, "zone": question.zone, "units": given.units, "columns": columns, "lines": lines,
+        "servers": servers, "pivot": pivot, "asked": given, "by_time": question.granularity != "total",
+        "sums": [_sum(lines, number, column, final) for number, column in enumerate(columns)],
+        "known": known if known <= COUNTED else None, "counted": COUNTED, "whole": only,
+        "strip": strip.of_range(standing, question.begin, question.end, zone=question.zone, names=operator,
+                                lost_periods=len(page.header.incomplete)),
+        "presets": [(each, given.query(begin=each.begin, end=each.end, marker=None)) for each in spans.presets(
+            question, now=now, complete_through=standing.complete_through)],
+        "permalink": given.query(**spans.permanent(question)),
+        "next": None if following is None else given.query(marker=following),
+        "next_after": following, "first": given.query(marker=None) if question.marker is not None else None,
+        "files": files(question, given, final), "figures": FIGURES, "order": given.text("order") or "account",
+        **spans.of_form(question), "through": page.header.space_complete_through,
+        "rows_of": len({(line.account, line.server) for line in lines}),
+    }
+
+
+def files(question: TableQuestion, given: Asked, final: bool) -> list[tuple[str, str, str]]:
+    """Return (name, path, file's name) of the page as a file: JSON and XML have the page's rows, CSV and NDJSON all."""
+    stem, found = spans.file_stem(question, final), []
+    for name in ("csv", "ndjson", "json", "xml"):
+        changes: dict[str, Any] = {**spans.permanent(question), "format": name}
+        paged = question.by_account and (name in ("json", "xml") or question.order is not None)
+        if paged:
+            changes["limit"] = question.limit
+            if question.marker is not None:
+                changes["marker"] = marker_of(question.marker)
+        found.append((name.upper(), "/usage" + given.file(**changes), f"{stem}.{name}"))
+    return found
+
+
+def _plain(page: Page) -> tuple[list[Column], list[Line], list[str]]:
+    """Return a row per account, per account and time, or per server."""
+    names = [column.name for column in page.header.question.figures]
+    columns = [column for column in COLUMNS if all(field in names for field in column.fields)]
+    at = [[names.index(field) for field in column.fields] for column in columns]
+    lines = [Line(_text(row.account), row.petname, row.server, row.time,
+                  tuple(_added([row.values[number] for number in numbers]) for numbers in at)) for row in page.rows]
+    return columns, lines, []
+
+
+def _pivot(page: Page, standing: Standing) -> tuple[list[Column], list[Line], list[str]]:
+    """Return a row per account, with a column per server that counted or is waited for, and their sum."""
+    field = page.header.question.columns[0]
+    servers = sorted({row.server for row in page.rows if row.server is not None}
+                     | {server.name for server in standing.servers if server.writers})
+    kind = "B" if field.unit == "B" else "count"
+    columns = [*(Column(name, (field.name,), kind) for name in servers), Column("Sum", (field.name,), kind)]
+    by_account: dict[Optional[bytes], dict[str, Row]] = {}
+    for row in page.rows:
+        if row.server is not None:
+            by_account.setdefault(row.account, {})[row.server] = row
+    lines = []
+    for account, rows in by_account.items():
+        first = next(iter(rows.values()))
+        values = [rows[name].values[0] if name in rows else 0 for name in servers]
+        lines.append(Line(_text(account), first.petname, None, first.time, (*values, _added(values))))
+    return columns, lines, servers
+
+
+def _added(values: Sequence[Optional[int]]) -> Optional[int]:
+    known = [value for value in values if value is not None]
+    return sum(known) if len(known) == len(values) else None
+
+
+def _sum(lines: Sequence[Line], number: int, column: Column, final: bool) -> Sum:
+    known = [line.values[number] for line in lines if line.values[number] is not None]
+    prefix = "" if final or column.level else "about" if column.kind == "B" else "least"
+    # Levels of one account at several times are no sum.
+    return Sum(sum(known) if known else None if lines else 0, prefix, len(lines) - len(known))
+
+
+def _text(name: Optional[bytes]) -> Optional[str]:
+    """Return an account's name as text; what is no UTF-8 is shown as bytes."""
+    return None if name is None else name.decode("utf-8", "backslashreplace")
