@@ -29,6 +29,7 @@ class Config:
     period_seconds: int
     reseller_prefix: tuple[str, ...]
     spool_max_bytes: int
+    keep_hours_months: int
     max_unproven_names: int
     metrics_dir: str | None
     flush: str

@@ -128,6 +128,9 @@ OPTIONS = (
     Option("DEFAULT", "spool_max_bytes", whole(MIB, 2**50), "4294967296", "bytes",
            "The most that the spool's counter files may take. At the bound requests are served, "
            "and what is not counted is recorded as lost."),
+    Option("DEFAULT", "keep_hours_months", whole(0, 1200), "13", "months",
+           "How long the hours of usage and space are kept: so many whole months before the running one; 0: for ever. "
+           "Days and months are kept for ever. The same on every host."),
     Option("DEFAULT", "max_unproven_names", whole(1, 10**6), "10000", "names",
            "How many account names without evidence that they are real one worker keeps apart in a period; "
            "more are counted under (unknown)."),

@@ -22,6 +22,7 @@ COMMANDS = {
     "flush": "send this host's usage to the database",
     "replay": "send the archive's closed periods again",
     "rollup": "sum hours up to days and months",
+    "retention": "let hours leave that are older than they are kept",
     "space": "measure the space that each account occupies",
     "api": "answer usage over HTTP",
     "usage": "show an account's usage",

@@ -11,6 +11,7 @@ from swiftstats import periods
 from swiftstats.query.question import Question
 from swiftstats.query.table_question import TableQuestion
 from swiftstats.store import usage, writers
+from swiftstats.store.losses import OF_AN_ACCOUNT
 
 
 @dataclass(frozen=True)
@@ -43,8 +44,8 @@ def header(connection: Connection, question: Question) -> Header:
 
 
 def concerns(loss: usage.Loss, account: bytes) -> bool:
-    """Tell whether a loss may be one of this account's: all may, but for an overflow, whose subject is the account."""
-    return loss.kind != "overflow" or loss.subject == account
+    """Tell whether a loss may be one of this account's: all may, but for those whose subject is an account."""
+    return loss.kind not in OF_AN_ACCOUNT or loss.subject == account
 
 
 def touched(question: Question | TableQuestion, spans: Iterable[tuple[int, int]]) -> tuple[int, ...]:

@@ -11,7 +11,7 @@ from typing import Iterable, Iterator
 from sqlalchemy import Connection
 
 from swiftstats import fields, periods
-from swiftstats.query import answer, freshness
+from swiftstats.query import answer, freshness, kept
 from swiftstats.query.question import Question
 from swiftstats.store import usage
 
@@ -32,13 +32,15 @@ class Detail(answer.Detail):
 
 
 def total(connection: Connection, question: Question) -> Sum:
-    """Return the sum over the range. An account that was never seen has zeros."""
+    """Return the sum over the range. An account that was never seen has zeros. Raises BadQuestion; see kept.py."""
+    kept.check_sum(connection, question)
     header = freshness.header(connection, question)
     return Sum(header, fields.values(usage.total(connection, question.account, question.begin, question.end)))
 
 
 def detail(connection: Connection, question: Question, *, now: float) -> Detail:
-    """Return the range period by period; `now` tells which periods have begun."""
+    """Return the range period by period; `now` tells which periods have begun. Raises BadQuestion; see kept.py."""
+    kept.check_detail(connection, question)
     header = freshness.header(connection, question)
     first = usage.first_recorded(connection)
     counted = usage.hours(connection, question.account, question.begin, question.end)

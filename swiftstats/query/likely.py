@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Optional, Sequence
 
 from swiftstats import periods
-from swiftstats.store.losses import Loss
+from swiftstats.store.losses import OF_AN_ACCOUNT, Loss
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Circumstances:
 
     def _less(self, account: bytes | None, begin: int, end: int) -> list[str]:
         kinds = sorted({loss.kind for loss in self.losses if loss.begin < end and loss.end > begin
-                        and (loss.kind != "overflow" or account in (None, loss.subject))})
+                        and (loss.kind not in OF_AN_ACCOUNT or account in (None, loss.subject))})
         if kinds:
             return [f"recorded as lost ({', '.join(kinds)}; see `swiftstats status`)"]
         if self.recorded_from is None or begin < self.recorded_from:

@@ -13,7 +13,7 @@ from typing import Iterable, Iterator, Optional, Sequence
 from sqlalchemy import Connection
 
 from swiftstats import fields, periods
-from swiftstats.query import answer
+from swiftstats.query import answer, kept
 from swiftstats.query.answer import Values
 from swiftstats.query.freshness import Header
 from swiftstats.query.question import Question
@@ -50,7 +50,8 @@ class Breakdown(answer.Breakdown):
 
 
 def total(connection: Connection, question: Question, *, now: float) -> Sum:
-    """Return the sum over the range; `now` tells which periods have begun."""
+    """Return the sum over the range; `now` tells which periods have begun. Raises BadQuestion; see kept.py."""
+    kept.check_sum(connection, question)
     above = header(connection, question)
     found = space.total(connection, question.account, question.begin, question.end,
                         period_seconds=question.period_seconds, now=now)
@@ -63,13 +64,15 @@ def total(connection: Connection, question: Question, *, now: float) -> Sum:
 
 
 def detail(connection: Connection, question: Question, *, now: float) -> Detail:
-    """Return the range period by period."""
+    """Return the range period by period. Raises BadQuestion; see kept.py."""
+    kept.check_detail(connection, question)
     above = header(connection, question)
     return Detail(above, ((start, values) for start, values, _ in _periods(connection, question, now=now)))
 
 
 def breakdown(connection: Connection, question: Question, *, by: str, now: float) -> Breakdown:
-    """Return the range period by period, each by `by`, one of PARTS."""
+    """Return the range period by period, each by `by`, one of PARTS. Raises BadQuestion; see kept.py."""
+    kept.check_detail(connection, question)
     above = header(connection, question)
     return Breakdown(above, ((start, named) for start, _, named in _periods(connection, question, by=by, now=now)))
 

@@ -9,7 +9,7 @@ from typing import Optional
 from sqlalchemy import Connection
 
 from swiftstats.errors import SwiftStatsError
-from swiftstats.query import steps
+from swiftstats.query import kept, steps
 from swiftstats.query.freshness import touched
 from swiftstats.query.table_question import TableQuestion
 from swiftstats.store import changes, many, space, status, usage, writers
@@ -88,8 +88,9 @@ class TableHeader:
 def header(connection: Connection, question: TableQuestion, *, now: float) -> TableHeader:
     """Read what stands above a table; to be called before the counts are read, in the same snapshot, never after.
 
-    Raises NotFinal.
+    Raises NotFinal, and BadQuestion where it needs hours that have left.
     """
+    kept.check_table(connection, question)
     site = writers.complete_through(connection)
     complete = site.complete_through
     waiting = None

@@ -9,17 +9,30 @@ import hashlib
 import re
 from abc import ABC, abstractmethod
 from contextlib import AbstractContextManager, contextmanager
-from typing import Any, Iterator, Mapping, Sequence
+from datetime import date
+from typing import Any, Iterator, Mapping, NamedTuple, Optional, Sequence
 
-from sqlalchemy import URL, ColumnElement, Connection, Engine, Table, func, text
+from sqlalchemy import URL, ColumnElement, Connection, Engine, Table, exc, func, text
 
 from swiftstats.errors import DatabaseAway, DatabaseBusy, SchemaError, StoreError, TooLarge
+from swiftstats.store.schema import BY_DAY
 
 #: Seconds: to reach the database; that one statement may wait for a lock; that one answer or packet may take.
 CONNECT_TIMEOUT, LOCK_TIMEOUT, STATEMENT_TIMEOUT = 10, 20, 120
 #: Rows of one multi-row INSERT, at most 400 kB: below the least `max_allowed_packet` in use (1 MiB, in old installations).
 STATEMENT_ROWS = 1000
 STATEMENT_CHARACTERS = 400_000
+#: The day that days are counted from.
+EPOCH = date(1970, 1, 1).toordinal()
+
+
+class Partition(NamedTuple):
+    """A partition of a table by day: days before `before` that are in none before it (None: all); `rows` is an estimate."""
+
+    name: str
+    before: Optional[int]
+    rows: int
+    bytes: int
 
 
 class Dialect(ABC):
@@ -66,6 +79,18 @@ class Dialect(ABC):
     @abstractmethod
     def exact_order(self, plus: ColumnElement[int], minus: ColumnElement[int] | None = None) -> list[ColumnElement[Any]]:
         """Return what orders groups by their exact sum of `plus` less that of `minus`."""
+
+    @abstractmethod
+    def partitions(self, connection: Connection, table: Table) -> list[Partition]:
+        """Return a table's partitions, ascending; none where it is not partitioned."""
+
+    @abstractmethod
+    def drop_partitions(self, connection: Connection, table: Table, names: Sequence[str]) -> None:
+        """Drop partitions, and commit; raise DatabaseBusy where somebody reads or writes the table and does not end soon."""
+
+    @abstractmethod
+    def split_partition(self, connection: Connection, table: Table, last: str, bounds: Sequence[int]) -> None:
+        """Cut days before each of `bounds` off the last partition, and commit; raise as `drop_partitions`."""
 
     @abstractmethod
     def alone(self, engine: Engine, purpose: str) -> AbstractContextManager[None]:
@@ -140,6 +165,15 @@ class SQLite(Dialect):
         # What the low half carries belongs to the high one; both operators keep the sign.
         return [high + low.op(">>")(32), low.op("&")(0xFFFFFFFF)]
 
+    def partitions(self, connection: Connection, table: Table) -> list[Partition]:
+        return []
+
+    def drop_partitions(self, connection: Connection, table: Table, names: Sequence[str]) -> None:
+        raise NotImplementedError
+
+    def split_partition(self, connection: Connection, table: Table, last: str, bounds: Sequence[int]) -> None:
+        raise NotImplementedError
+
     @contextmanager
     def alone(self, engine: Engine, purpose: str) -> Iterator[None]:
         yield  # BEGIN IMMEDIATE already is
@@ -154,8 +188,9 @@ class MySQL(Dialect):
         1142, 1143, 1152, 1153, 1156, 1157, 1158, 1159, 1160, 1161, 1184, 1203, 1226, 1290, 1317, 1698, 1820, 1836, 1862,
         1927, 1969, 3024, 3159, 4031,
     ))
-    #: Lock wait, deadlock, record changed since read, definition changed, too many transactions, OceanBase's conflict.
-    BUSY = frozenset((1020, 1205, 1213, 1412, 1614, 1637, 6235))
+    #: Lock wait, deadlock, record changed since read, definition changed, a partition that is gone or made already, too many
+    #: transactions, OceanBase's conflict.
+    BUSY = frozenset((1020, 1205, 1213, 1412, 1507, 1517, 1614, 1637, 6235))
     #: Table or column unknown or more than expected, a view that lost its table, a column that wants a value.
     SCHEMA = frozenset((1051, 1054, 1109, 1136, 1146, 1356, 1364))
 
@@ -184,10 +219,20 @@ class MySQL(Dialect):
         # flusher committed a moment ago. (It needs binlog_format ROW or MIXED, which are the defaults.)
         if read_only:
             connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
-            connection.exec_driver_sql("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY")
+            connection.exec_driver_sql("START TRANSACTION READ ONLY")
+            self._hold_partitions(connection)
         else:
             connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL READ COMMITTED")
             connection.exec_driver_sql("START TRANSACTION")
+
+    @staticmethod
+    def _hold_partitions(connection: Connection) -> None:
+        # The snapshot begins with the first row that is read, and this reads none. From here on no partition is dropped or made
+        # before the transaction ends: else rows that its snapshot still has could be gone with their partition, without a word.
+        try:
+            connection.exec_driver_sql(f"SELECT 1 FROM {', '.join(table.name for table in BY_DAY)} WHERE FALSE")
+        except exc.ProgrammingError:
+            pass  # no schema yet, or an older one
 
     def clock(self, connection: Connection) -> int | None:
         return int(connection.execute(text("SELECT UNIX_TIMESTAMP()")).scalar_one())
@@ -244,6 +289,33 @@ class MySQL(Dialect):
 
     def exact_order(self, plus: ColumnElement[int], minus: ColumnElement[int] | None = None) -> list[ColumnElement[Any]]:
         return [func.sum(plus) if minus is None else func.sum(plus) - func.sum(minus)]
+
+    def partitions(self, connection: Connection, table: Table) -> list[Partition]:
+        found = connection.execute(text(
+            "SELECT partition_name, partition_description, table_rows, data_length + index_length"
+            " FROM information_schema.partitions WHERE table_schema = DATABASE()"
+            " AND table_name = :name AND partition_name IS NOT NULL"
+            " ORDER BY partition_ordinal_position").bindparams(name=table.name))
+        return [Partition(name, None if bound == "MAXVALUE" else int(bound), int(rows or 0), int(size or 0))
+                for name, bound, rows, size in found]
+
+    def drop_partitions(self, connection: Connection, table: Table, names: Sequence[str]) -> None:
+        self._alter(connection, f"ALTER TABLE {table.name} DROP PARTITION " + ", ".join(names))
+
+    def split_partition(self, connection: Connection, table: Table, last: str, bounds: Sequence[int]) -> None:
+        cuts = ", ".join(f"PARTITION until_{date.fromordinal(EPOCH + bound):%Y_%m_%d} VALUES LESS THAN ({bound})"
+                         for bound in bounds)
+        self._alter(connection, f"ALTER TABLE {table.name} REORGANIZE PARTITION {last} INTO"
+                                f" ({cuts}, PARTITION {last} VALUES LESS THAN MAXVALUE)")
+
+    @staticmethod
+    def _alter(connection: Connection, statement: str) -> None:
+        # Whoever comes while a DDL waits, waits behind it, flushers too: so it waits no longer than a second or two.
+        connection.exec_driver_sql("SET SESSION lock_wait_timeout = 1")
+        try:
+            connection.exec_driver_sql(statement)
+        finally:
+            connection.exec_driver_sql("SET SESSION lock_wait_timeout = DEFAULT")
 
     @contextmanager
     def alone(self, engine: Engine, purpose: str) -> Iterator[None]:

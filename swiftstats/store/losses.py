@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Optional
+from typing import Optional, Sequence
 
 from sqlalchemy import Connection, func, select
 
-from swiftstats.fields import NAME_BYTES
+from swiftstats.fields import CELL_INDEX, NAME_BYTES, REQUEST_CELLS, STORED_MAX
 from swiftstats.store import dialects, upsert
 from swiftstats.store.schema import losses, servers, writers
 from swiftstats.store.status import as_text
+
+#: Kinds of losses that are of one account, which is their subject.
+REFUSED = "refused"
+OVERFLOW = "overflow"
+OF_AN_ACCOUNT = (REFUSED, OVERFLOW)
 
 #: Characters of `detail` that are kept.
 DETAIL = 1000
@@ -50,9 +55,23 @@ def record_loss(connection: Connection, *, server_id: int, writer_id: int, begin
                 subject: bytes = b"", requests: int = 0, bytes_in: int = 0, bytes_out: int = 0, detail: str = "",
                 now: int) -> None:
     """Record a loss; recorded again it changes nothing, and what grew since is kept by maximum. `writer_id` 0: none."""
-    row = (server_id, writer_id, begin, end, kind, subject[:NAME_BYTES], requests, bytes_in, bytes_out,
-           detail[:DETAIL], now)
-    upsert.maximum(connection, losses, [row], ("end", "requests", "bytes_in", "bytes_out"))
+    _record(connection, [(subject, (requests, bytes_in, bytes_out))], server_id=server_id, writer_id=writer_id, begin=begin,
+            end=end, kind=kind, detail=detail, now=now)
+
+
+def record_refused(connection: Connection, *, server_id: int, writer_id: int, begin: int, end: int,
+                   rows: Sequence[tuple[bytes, Sequence[int]]], now: int) -> None:
+    """Record totals (name, cells) of [begin, end) that came when its hours had left: a loss of each account that has any."""
+    _record(connection, [(name, _lost_with(cells)) for name, cells in sorted(rows) if any(cells)], server_id=server_id,
+            writer_id=writer_id, begin=begin, end=end, kind=REFUSED, detail="came after its hours had left: not applied", now=now)
+
+
+def _record(connection: Connection, lost: Sequence[tuple[bytes, tuple[int, int, int]]], *, server_id: int, writer_id: int,
+            begin: int, end: int, kind: str, detail: str, now: int) -> None:
+    """Record (subject, (requests, bytes in, bytes out)) that are of one kind."""
+    rows = [(server_id, writer_id, begin, end, kind, subject[:NAME_BYTES], *amounts, detail[:DETAIL], now)
+            for subject, amounts in lost]
+    upsert.maximum(connection, losses, rows, ("end", "requests", "bytes_in", "bytes_out"))
 
 
 def losses_between(connection: Connection, begin: int, end: int) -> list[Loss]:
@@ -87,3 +106,8 @@ def count_by_server(connection: Connection) -> dict[str, int]:
     query = (select(servers.c.name, func.count()).join_from(losses, servers, servers.c.id == losses.c.server_id)
              .group_by(servers.c.name))
     return {as_text(name): number for name, number in connection.execute(query)}
+
+
+def _lost_with(cells: Sequence[int]) -> tuple[int, int, int]:
+    requests = sum(cells[cell] for cell in REQUEST_CELLS)
+    return min(requests, STORED_MAX), cells[CELL_INDEX["passed_in"]], cells[CELL_INDEX["passed_out"]]

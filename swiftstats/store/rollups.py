@@ -13,9 +13,10 @@ from typing import Any, Callable, Mapping, Sequence
 from sqlalchemy import Connection, Table, delete, func, insert, literal, select, update
 
 from swiftstats import periods
+from swiftstats.errors import StoreError
 from swiftstats.fields import CELLS
-from swiftstats.periods import HOUR
-from swiftstats.store import marks, space_levels, upsert
+from swiftstats.periods import DAY, HOUR
+from swiftstats.store import kept, marks, space_levels, upsert
 from swiftstats.store.schema import (
     accounts,
     io_days,
@@ -100,6 +101,7 @@ def _io_writer_month(connection: Connection, month: int, low: int, high: int) ->
 
 def _summed(connection: Connection, into: Table, unit: int, source: Table, days: Sequence[int], low: int, high: int) -> None:
     """Replace rows of `into` by sums of `source`, by all of its key but the leading day or month."""
+    _check_hours(connection, unit)
     lead, *keys = (column.name for column in into.primary_key)
     connection.execute(delete(into).where(into.c[lead] == unit, into.c.account_id >= low, into.c.account_id < high))
     by = [source.c[name] for name in keys]
@@ -120,11 +122,18 @@ def _space_month(connection: Connection, month: int, low: int, high: int) -> Non
 
 
 def _joined(connection: Connection, into: Table, unit: int, levels: Any, low: int, high: int, seconds: int) -> None:
+    _check_hours(connection, unit)
     lead = next(iter(into.primary_key))
     connection.execute(delete(into).where(lead == unit, into.c.account_id >= low, into.c.account_id < high))
     rows = [(unit, number, *space_levels.row(space_levels.joined([level for _, level in found], seconds)))
             for number, found in groupby(levels, key=lambda each: each[0])]
     upsert.maximum(connection, into, rows, ())
+
+
+def _check_hours(connection: Connection, unit: int) -> None:
+    """Raise StoreError where hours have left: who had the turn meanwhile has rolled it up. The caller has the turn."""
+    if unit * DAY < kept.hours_from(connection):
+        raise StoreError(f"hours before {periods.format(kept.hours_from(connection))} have left meanwhile")
 
 
 #: What a day, and a month, is rolled up into, by kind.

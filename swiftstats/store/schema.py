@@ -15,7 +15,7 @@ from sqlalchemy.dialects import mysql
 from swiftstats.fields import CELLS, NAME_BYTES
 
 #: The revision that this code reads and writes. Revisions are four digits, so that older and newer can be told apart.
-REVISION = "0004"
+REVISION = "0005"
 
 #: The longest name of a replica: a server's, a slash, a device's.
 REPLICA_BYTES = 512
@@ -362,3 +362,16 @@ space_months = Table(
     sqlite_with_rowid=False,
     **_MYSQL,
 )
+
+#: From which day on hours are kept, in one row, id 1: what lies before is told by rollups alone. It only rises. Who raises it,
+#: or adds to a day so old that it could be raised beyond it meanwhile, writes the row first.
+kept = Table(
+    "kept", metadata,
+    Column("id", Integer(), primary_key=True, autoincrement=False),
+    Column("hours_from", Integer(), nullable=False),
+    _changes(),
+    **_MYSQL,
+)
+
+#: What is told by the hour, and leaves by the day: on MySQL and MariaDB in partitions by month, of the day that leads the key.
+BY_DAY = (io_hours, space_reports, space_readings, space_containers)

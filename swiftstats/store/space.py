@@ -16,7 +16,7 @@ from sqlalchemy import Connection, select, update
 
 from swiftstats import fields
 from swiftstats.periods import DAY
-from swiftstats.store import marks, upsert
+from swiftstats.store import kept, marks, upsert
 from swiftstats.store.schema import accounts, space_accounts, space_containers, space_readings, space_replicas, space_reports
 from swiftstats.store.space_readings import Reading, containers, last_status, policies, readings
 from swiftstats.store.space_report import PolicyFigures, Report, UnfitReport
@@ -43,10 +43,11 @@ def add_reports(connection: Connection, *, period: int, reports: Sequence[Report
     """Record what replicas said, under the period in which they were read, and choose the readings that stand now.
 
     Reports of an account and replica more than once are as good as one after the other. At most some thousands at a time.
+    Those of a period whose hours have left are refused: nothing is recorded, and what was not measured stays unknown.
     """
-    if not reports:
-        return
     day = period // DAY
+    if not reports or kept.has_left(connection, day, now):
+        return
     ids = upsert.add_accounts(connection, {report.account for report in reports}, now)
     named = _replicas(connection, {_name(report) for report in reports})
     touched = sorted(ids.values())

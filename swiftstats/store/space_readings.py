@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Iterator, Optional
 
-from sqlalchemy import Connection, Row, Select, func, select
+from sqlalchemy import Connection, Row, Select, Table, func, select
 
 from swiftstats.periods import DAY
-from swiftstats.store import upsert
-from swiftstats.store.schema import space_accounts, space_containers, space_readings
+from swiftstats.store import kept, upsert
+from swiftstats.store.schema import space_accounts, space_containers, space_days, space_readings
 from swiftstats.store.space_report import STATUSES, PolicyFigures, figures_of
 
 #: Days that one statement reads: one seek each of the key (day, account, period), and the bound on what is in memory.
@@ -60,22 +60,28 @@ def containers(connection: Connection, account: bytes, begin: int, end: int,
 
 def last_status(connection: Connection, account: bytes, before: int) -> Optional[str]:
     """Return the status of an account's last reading of a period before `before`; None where there is none."""
-    number = upsert.account_ids(connection, [account]).get(account)
+    number = upsert.account_ids(connection, [account]).get(account, 0)
     row = connection.execute(select(space_accounts).where(space_accounts.c.account_id == number)).one_or_none()
     if row is None or row.first_period >= before:
         return None
     if row.status_period < before:
         return STATUSES[row.status]
     # An account that was read later too. Mostly the day before has a reading; at worst it was gone for long, and came back.
-    last, first = (before - 1) // DAY, row.first_period // DAY
+    last, first, since = (before - 1) // DAY, row.first_period // DAY, kept.hours_from(connection) // DAY
+    of = space_readings.c
+    found = _last(connection, select(of.status).where(of.period < before), space_readings, number, max(first, since), last)
+    if found is None:  # what has left is told by days, which do not tell who was deleted from who was missing
+        found = _last(connection, select(space_days.c.gone), space_days, number, first, min(last, since - 1))
+    return None if found is None else STATUSES[found]
+
+
+def _last(connection: Connection, query: Select[Any], table: Table, number: int, first: int, last: int) -> Optional[int]:
+    """Return what a query finds of an account in the last of the days from `first` to `last`, some days at a time."""
+    latest = query.where(table.c.account_id == number).order_by(*(column.desc() for column in table.primary_key)).limit(1)
     for day in range(last, first - 1, -DAYS):
-        query = (select(space_readings.c.status)
-                 .where(space_readings.c.day.in_(range(max(day - DAYS + 1, first), day + 1)),
-                        space_readings.c.account_id == number, space_readings.c.period < before)
-                 .order_by(space_readings.c.period.desc()).limit(1))
-        status = connection.execute(query).scalar()
-        if status is not None:
-            return STATUSES[status]
+        found = connection.execute(latest.where(table.c.day.in_(range(max(day - DAYS + 1, first), day + 1)))).scalar()
+        if found is not None:
+            return int(found)
     return None
 
 

@@ -110,8 +110,9 @@ def _gone(connection: Connection, ids: Sequence[int], before: int, period_second
     if not later:
         return gone
     # Accounts that were read later too. Mostly the day before has a reading; at worst one was gone for long, and came back.
-    first = min(later.values())
-    near = max(first, before - DAY)
+    # From days' starts on, so that rollups tell it: hours may have left.
+    first = periods.floor(min(later.values()), DAY)
+    near = max(first, periods.floor(before, DAY) - DAY)
     for begin, end in ((near, before), (first, near)):
         for part in reversed(_cover(connection, begin, end, period_seconds)):
             for units in reversed(list(_chunks(connection, part))):

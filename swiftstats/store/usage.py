@@ -8,8 +8,8 @@ from sqlalchemy import Connection, func, insert, select
 
 from swiftstats.fields import CELL_COUNT, CELLS
 from swiftstats.periods import DAY
-from swiftstats.store import marks, parts, ranges, upsert
-from swiftstats.store.losses import Loss, losses_between, record_loss
+from swiftstats.store import kept, marks, parts, ranges, upsert
+from swiftstats.store.losses import Loss, losses_between, record_loss, record_refused
 from swiftstats.store.ranges import HOURS, Part
 from swiftstats.store.schema import accounts, corrections, io_hours, servers, writers
 from swiftstats.store.status import as_bytes
@@ -30,8 +30,15 @@ def merge(connection: Connection, *, writer: Writer, period: int, rows: Sequence
 
     Rows come sorted by name; the greater value stays, cell by cell. Growth of a period that the site had already completed
     is recorded as a correction, once. A retired writer that ships is live again.
+
+    Where the hours of the period have left, nothing is merged, and what came is recorded as losses (of kind `refused`):
+    whether it is in the rollups already, nobody can tell any more.
     """
     late = hold(connection, writer, period + writer.period_seconds)
+    if period < kept.hours_from(connection):
+        record_refused(connection, server_id=writer.server_id, writer_id=writer.id, begin=period,
+                       end=period + writer.period_seconds, rows=rows, now=now)
+        return 0
     ids = upsert.add_accounts(connection, [name for name, _ in rows], now)
     totals = sorted((ids[name], cells) for name, cells in rows)
     day = period // DAY

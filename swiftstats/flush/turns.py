@@ -1,0 +1,47 @@
+"""Take turns at what one process does for the whole site: who has the turn says so first thing in each of its transactions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from sqlalchemy.engine import Connection, Engine
+
+from swiftstats.flush.rollup import NotOurTurn
+from swiftstats.flush.shipping import Result, transact
+from swiftstats.store import engine as engines
+from swiftstats.store import rollups
+
+
+class Turn:
+    """Transactions that have the turn. `holder` names this process to others; `now` is asked where the database has no clock."""
+
+    def __init__(self, engine: Engine, holder: str, now: Callable[[], float]) -> None:
+        self.engine, self.holder, self._now = engine, holder.encode("utf-8", "surrogateescape")[:255], now
+
+    def clock(self) -> float:
+        """Return the database's time."""
+        with engines.read(self.engine) as connection:
+            return self._clock(connection)
+
+    def transact(self, body: Callable[[Connection], Result]) -> Result:
+        """Run `body` in one transaction that has the turn, again where it lost a deadlock, and return what it does."""
+        return transact(self.engine, lambda connection: self._run(body, connection))
+
+    def once(self, body: Callable[[Connection], Result]) -> Result:
+        """Do the same without trying again; raises DatabaseBusy."""
+        with engines.write(self.engine) as connection:
+            return self._run(body, connection)
+
+    def give(self) -> None:
+        """Let others have the turn, if it is ours."""
+        transact(self.engine, lambda connection: rollups.give_turn(connection, self.holder))
+
+    def _run(self, body: Callable[[Connection], Result], connection: Connection) -> Result:
+        now = int(self._clock(connection))
+        if not rollups.take_turn(connection, self.holder, now):
+            raise NotOurTurn(f"{(rollups.turn(connection, now) or b'?').decode('utf-8', 'replace')} has the turn")
+        return body(connection)
+
+    def _clock(self, connection: Connection) -> float:
+        moment = engines.clock(connection)
+        return self._now() if moment is None else moment

@@ -1,0 +1,263 @@
+"""The contract of retention: hours leave, no sum changes, what only they could tell is refused, and what comes late recorded."""
+
+from __future__ import annotations
+
+import random
+import threading
+from datetime import datetime, timezone
+
+import pytest
+from sqlalchemy import Engine, func, select
+
+from swiftstats import periods
+from swiftstats.fields import STORED_MAX
+from swiftstats.flush import retention as job
+from swiftstats.flush.rollup import roll_up
+from swiftstats.flush.shipping import transact
+from swiftstats.periods import DAY, HOUR
+from swiftstats.query import io
+from swiftstats.query import space as space_query
+from swiftstats.query.question import BadQuestion, Question
+from swiftstats.store import dialects, kept, many, retention, schema, space, usage, writers
+from swiftstats.store.engine import read, write
+from swiftstats.store.writers import Writer
+from tests.contract.test_store_usage import cells
+from tests.contract.test_store_writers import register
+from tests.support.levels import report
+
+#: The first day of this month, and of those after it: MariaDB's partitions are made by today's date.
+OLD = periods.month(int(datetime.now(timezone.utc).timestamp()) // DAY)
+NEXT = periods.next_month(OLD)
+LATER = periods.next_month(NEXT)
+NAMES = (b"AUTH_a", b"AUTH_b", b"AUTH_c ")
+#: Two months are kept: NEXT and the one after it, in a month in which OLD is the third before.
+NOW = (periods.next_month(LATER) + 3) * DAY
+
+
+def fill(engine: Engine, days: range, seed: int = 1) -> list[Writer]:
+    """Register two servers, merge rows of some hours of `days` at random, and readings of space; close all of it."""
+    dice = random.Random(seed)
+    with write(engine) as connection:
+        both = [register(connection, f"proxy-{name}", name, first=OLD * DAY) for name in "ab"]
+    for day in days:
+        for hour in dice.sample(range(24), 3):
+            period = day * DAY + hour * HOUR
+            with write(engine) as connection:
+                for writer in both:
+                    rows = [(name, cells(get_count=dice.randrange(9), passed_in=dice.choice((7, STORED_MAX // 100))))
+                            for name in NAMES if dice.random() < 0.7]
+                    usage.merge(connection, writer=writer, period=period, rows=rows, now=period)
+                space.add_reports(connection, period=period, now=period, reports=[
+                    report(account=name, read_at=period + 60, size=dice.randrange(99), objects=dice.randrange(9),
+                           status=dice.choice(("active", "active", "deleted"))) for name in NAMES if dice.random() < 0.8])
+    with write(engine) as connection:
+        writers.close(connection, writers=both, through=NOW // HOUR * HOUR, ended=[], now=NOW)
+    return both
+
+
+def rolled(engine: Engine) -> None:
+    for _ in roll_up(engine, holder="test", period_seconds=HOUR, now=lambda: NOW):
+        pass
+
+
+def leave(engine: Engine, **options: int) -> list[job.Step]:
+    return list(job.let_go(engine, holder="test", now=lambda: NOW, **{"keep_months": 2, "batch_rows": 5, **options}))
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The database's clock, where it has one, is the test's."""
+    for dialect in dialects.DIALECTS.values():
+        monkeypatch.setattr(dialect, "clock", lambda connection: NOW)
+
+
+def question(begin: int, end: int, name: bytes = NAMES[0]) -> Question:
+    return Question(name.decode(), name, begin, end, HOUR)
+
+
+def hours_left(engine: Engine, before: int = NEXT) -> int:
+    with read(engine) as connection:
+        return sum(connection.execute(select(func.count()).select_from(table).where(table.c.day < before)).scalar_one()
+                   for table in schema.BY_DAY)
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_sums_stay(engine: Engine, clock: None, seed: int) -> None:
+    """Every sum over whole days, of usage and of space, by account, by day and by server and month, stays what it was."""
+    fill(engine, range(OLD - 2, LATER + 2, 2), seed)
+    rolled(engine)
+    dice = random.Random(seed)
+    ranges = [(OLD - 40, OLD), (OLD - 2, LATER), (OLD, NEXT), (OLD - 31, LATER + 9)]
+    ranges += [tuple(sorted(dice.sample(range(OLD - 3, LATER + 3), 2))) for _ in range(12)]
+
+    def answers() -> list[object]:
+        found: list[object] = []
+        with read(engine) as connection:
+            ids = [each.id for each in many.named(connection, NAMES)]
+            for first, last in ranges:
+                begin, end = first * DAY, last * DAY
+                found += [(io.total(connection, question(begin, end, name)).values,
+                           space_query.total(connection, question(begin, end, name), now=NOW).values) for name in NAMES]
+                found.append(many.steps(connection, ids, range(begin, end + 1, DAY)))
+                found.append(many.space(connection, ids, begin, end, period_seconds=HOUR, now=NOW))
+            found.append(many.sums(connection, ids, OLD * DAY, NEXT * DAY, by_server=True))
+            found += [list(usage.hours(connection, name, NEXT * DAY, NOW)) for name in NAMES]
+            found += [list(space_query.detail(connection, question(NEXT * DAY, (NEXT + 9) * DAY, name), now=NOW).rows)
+                      for name in NAMES]
+        return found
+
+    before = answers()
+    assert leave(engine)
+    with read(engine) as connection:
+        assert kept.hours_from(connection) == NEXT * DAY
+    assert hours_left(engine) == 0
+    assert hours_left(engine, LATER) > 0
+    assert answers() == before
+    rolled(engine)
+    assert answers() == before, "nothing that has left is rolled up again"
+    assert leave(engine) == []
+
+
+def test_what_is_not_rolled_up_stays(engine: Engine, clock: None) -> None:
+    """Hours stay until they are rolled up and every live server has closed them, and it is said what is waited for."""
+    fill(engine, range(OLD, OLD + 3))
+    plan = job.plan(engine, keep_months=2, now=lambda: NOW)
+    assert (plan.day, plan.wanted) == (0, NEXT)
+    assert plan.held and "is not rolled up" in plan.held
+    assert leave(engine) == []
+    rolled(engine)
+    with write(engine) as connection:
+        register(connection, "proxy-c", "c", first=(OLD + 1) * DAY)
+    plan = job.plan(engine, keep_months=2, now=lambda: NOW)
+    assert plan.day == 0
+    assert plan.held and plan.held.startswith("proxy-c: closed through")
+    assert leave(engine) == []
+    with write(engine) as connection:
+        writers.retire(connection, server="proxy-c", writer=None, now=NOW)
+    plan = job.plan(engine, keep_months=2, now=lambda: NOW)
+    assert (plan.day, plan.held) == (NEXT, None)
+    assert {each.table: each.days for each in plan.stock} == {"io_hours": 3, "space_reports": 3, "space_readings": 3}
+    assert leave(engine, keep_months=0) == leave(engine, keep_months=3) == []
+    assert leave(engine)
+    assert hours_left(engine) == 0
+
+
+def test_late_rows_are_refused(engine: Engine, clock: None) -> None:
+    """A row for hours that have left is not merged, is recorded of its account alone, and its writer goes on and closes."""
+    one, _ = fill(engine, range(OLD, OLD + 3))
+    rolled(engine)
+    leave(engine)
+    period = (OLD + 1) * DAY
+    with read(engine) as connection:
+        before = [io.total(connection, question(OLD * DAY, NEXT * DAY, name)).values for name in NAMES]
+    with write(engine) as connection:
+        returned = register(connection, "proxy-c", "c", first=period)
+        for writer in (returned, returned, one):
+            rows = [(NAMES[0], cells(get_count=5, denied=1, passed_in=10, passed_out=20)), (b"AUTH_new", cells())]
+            assert usage.merge(connection, writer=writer, period=period, rows=rows, now=NOW) == 0
+        usage.merge(connection, writer=returned, period=NEXT * DAY, rows=[(b"AUTH_new", cells(get_count=1))], now=NOW)
+        writers.close(connection, writers=[returned], through=NOW // HOUR * HOUR, ended=[], now=NOW)
+        space.add_reports(connection, period=period, now=period, reports=[report(account=NAMES[0], read_at=period, size=10**9)])
+    with read(engine) as connection:
+        found = usage.losses_between(connection, OLD * DAY, NEXT * DAY)
+        assert [(each.server, each.kind, each.subject, each.requests, each.bytes_in, each.bytes_out) for each in found] == [
+            ("proxy-a", "refused", NAMES[0], 6, 10, 20), ("proxy-c", "refused", NAMES[0], 6, 10, 20)]
+        for name, values, incomplete in zip(NAMES, before, [(period,), (), ()]):
+            answer = io.total(connection, question(OLD * DAY, NEXT * DAY, name))
+            assert (answer.values, answer.header.incomplete) == (values, incomplete)
+        assert usage.corrections_between(connection, NAMES[0], OLD * DAY, NEXT * DAY) == []
+        assert many.named(connection, [b"AUTH_new"])
+    rolled(engine)
+    with read(engine) as connection:
+        assert io.total(connection, question(OLD * DAY, NEXT * DAY)).values == before[0]
+
+
+def test_what_only_hours_could_tell_is_refused(engine: Engine, clock: None) -> None:
+    """Details over hours that have left, and sums over parts of days, are refused, and say since when they can be had."""
+    fill(engine, range(OLD, OLD + 3))
+    rolled(engine)
+    leave(engine)
+    since = periods.format(NEXT * DAY)
+    with read(engine) as connection:
+        for ask in (lambda asked: io.detail(connection, asked, now=NOW),
+                    lambda asked: space_query.detail(connection, asked, now=NOW),
+                    lambda asked: space_query.breakdown(connection, asked, by="policy", now=NOW)):
+            with pytest.raises(BadQuestion) as refused:
+                ask(question((NEXT - 1) * DAY, (NEXT + 1) * DAY))
+            (fault,) = refused.value.faults
+            assert (fault.parameter, fault.value) == ("begin_time", periods.format((NEXT - 1) * DAY))
+            assert since in fault.expected
+            ask(question(NEXT * DAY, (NEXT + 1) * DAY))
+        for sum_of in (lambda asked: io.total(connection, asked), lambda asked: space_query.total(connection, asked, now=NOW)):
+            with pytest.raises(BadQuestion) as refused:
+                sum_of(question(OLD * DAY + HOUR, (OLD + 1) * DAY + HOUR))
+            assert [fault.parameter for fault in refused.value.faults] == ["begin_time", "end_time"]
+            assert f"{periods.format(OLD * DAY)} or {periods.format((OLD + 1) * DAY)}" in refused.value.faults[0].expected
+            sum_of(question(OLD * DAY, NEXT * DAY + HOUR))
+        other = Question("a", NAMES[0], OLD * DAY, NEXT * DAY, 900)
+        with pytest.raises(BadQuestion):
+            space_query.total(connection, other, now=NOW)
+
+
+@pytest.mark.mariadb
+def test_partitions(engine: Engine, clock: None) -> None:
+    """Months are partitions where the database has them: dropped whole, made ahead, and a day without one has a place."""
+    if engine.dialect.name == "sqlite":
+        return
+    dialect = dialects.of(engine)
+    with read(engine) as connection:
+        assert [each.before for each in dialect.partitions(connection, schema.io_hours)][-1] is None
+    far = (LATER + 400) * DAY
+    with write(engine) as connection:
+        writer = register(connection, "proxy-a", "a", first=OLD * DAY)
+        for period in (0, OLD * DAY, far):
+            usage.merge(connection, writer=writer, period=period, rows=[(NAMES[0], cells(get_count=1))], now=NOW)
+    with write(engine) as connection:
+        assert retention.make_ahead(connection, schema.io_hours, NOW) > 0
+    with read(engine) as connection:
+        bounds = [each.before for each in dialect.partitions(connection, schema.io_hours)]
+        assert bounds == sorted(bounds[:-1]) + [None]
+        assert usage.total(connection, NAMES[0], 0, far + HOUR) == cells(get_count=3)
+    with write(engine) as connection:
+        assert retention.make_ahead(connection, schema.io_hours, NOW) == 0
+
+
+@pytest.mark.mariadb
+def test_a_long_answer_is_not_cut_off(engine: Engine, clock: None) -> None:
+    """While an answer is sent nothing under it is dropped; flushers wait a moment at most, and later it leaves."""
+    if engine.dialect.name == "sqlite":
+        return
+    one, _ = fill(engine, range(OLD, OLD + 3))
+    rolled(engine)
+    with read(engine) as answering:
+        expected = list(usage.hours(answering, NAMES[0], OLD * DAY, NEXT * DAY))
+        done = threading.Event()
+        failed: list[BaseException] = []
+
+        def flush() -> None:
+            try:
+                while not done.is_set():
+                    transact(engine, lambda connection: usage.merge(connection, writer=one, period=LATER * DAY, now=NOW,
+                                                                    rows=[(b"AUTH_x", cells(get_count=1))]))
+                    with read(engine) as connection:
+                        io.total(connection, question(OLD * DAY, NEXT * DAY))
+            except BaseException as error:
+                failed.append(error)
+
+        threads = [threading.Thread(target=flush) for _ in range(2)]
+        for thread in threads:
+            thread.start()
+        steps = leave(engine)
+        assert any(step.busy for step in steps)
+        assert list(usage.hours(answering, NAMES[0], OLD * DAY, NEXT * DAY)) == expected
+    try:
+        for _ in range(50):
+            if hours_left(engine) == 0:
+                break
+            leave(engine)
+    finally:
+        done.set()
+        for thread in threads:
+            thread.join(60)
+    assert failed == []
+    assert hours_left(engine) == 0
