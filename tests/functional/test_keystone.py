@@ -7,6 +7,9 @@ from typing import Any, Iterator, NamedTuple
 
 import pytest
 
+from swiftstats import config
+from swiftstats.api.auth import rules
+from swiftstats.api.auth.caller import TooManyFailures, Unauthenticated
 from tests.support.api_server import Answer, ApiServer
 from tests.support.keystone import Keystone, Person
 from tests.support.service import RANGE, fresh, sqlite
@@ -239,6 +242,25 @@ def test_without_authtoken(people: People, tmp_path: Path) -> None:
 def test_options_that_will_not_do(tmp_path: Path) -> None:
     """Options of authtoken that it does not take refuse to start."""
     assert "keystone_authtoken" in server(tmp_path, "[keystone_authtoken]\nauth_type = nonsense\n").refused()
+
+
+def test_sign_in_with_a_password(people: People, tmp_path: Path) -> None:
+    """User name, password and project get a token of that project; a wrong one gets none, and guesses are bounded."""
+    path = tmp_path / "swiftstats.conf"
+    path.write_text(API.format(database=sqlite(tmp_path), folder=tmp_path, auth="keystone", cache=60, system_reader="no").replace(
+        "per_minute = 1000", "per_minute = 3") + options(people))
+    known = rules.from_config(config.load(str(path)))
+    member = {"user": people.member.name, "password": people.member.password, "project": "auth-a"}
+    assert known.takes_passwords
+    token = known.token({}, **member)
+    assert known.scope({"HTTP_X_AUTH_TOKEN": token, "REQUEST_METHOD": "GET"}).accounts[0] == b"AUTH_" + people.project.encode()
+    wrong: list[dict[str, str]] = [{"password": "wrong"}, {"project": "auth-b"}, {"user": "nobody"}]
+    for change in wrong:
+        with pytest.raises(Unauthenticated):
+            known.token({}, **{**member, **change})
+    with pytest.raises(TooManyFailures):
+        known.token({}, **member)
+    assert known.token({"REMOTE_ADDR": "192.0.2.1"}, **member)
 
 
 def test_nothing_of_a_token_is_logged(service: ApiServer, people: People) -> None:
