@@ -11,7 +11,7 @@ SEED ?=
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test faults faults-short test-fast lint programs clean
+.PHONY: help demo test faults test-fast lint programs clean
 
 help: ## list these targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-18s %s\n", $$1, $$2}'
@@ -19,15 +19,12 @@ help: ## list these targets
 demo: $(VENV)/.installed-demo ## run the whole meter on a real Swift, on this machine, until Ctrl-C
 	@exec $(BIN)/swiftstats demo
 
-test: lint programs ## run everything: lint, types, unit, store, Swift, crash and documentation tests
+test: lint programs ## run everything: lint, types, unit, store, Swift, crash, fault and documentation tests
 	$(BIN)/python -m pytest $(ARGS)
 
-faults: lint programs ## break a whole site at random, for SECONDS (an hour), by SEED (any); then three Galera nodes
+faults: lint programs ## break a whole site at random, for SECONDS (3600), by SEED (any); then three Galera nodes
 	$(BIN)/python -m tests.faults --seconds $(SECONDS) $(if $(SEED),--seed $(SEED)) $(ARGS)
 	$(BIN)/python -m pytest -rA tests/faults/slow_galera.py
-
-faults-short: lint programs ## break a whole site in each way once; some minutes
-	$(BIN)/python -m pytest -rA tests/faults/short_faults.py $(ARGS)
 
 test-fast: $(VENV)/.installed-test ## run what needs no server, in under a minute
 	$(BIN)/python -m pytest -m "not mariadb and not swift and not keystone and not crash and not faults" tests/unit tests/docs $(ARGS)

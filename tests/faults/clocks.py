@@ -30,6 +30,20 @@ def moved(seconds: int, *whose: str) -> Inject:
     return inject
 
 
+def smeared(harness: Harness, chance: random.Random) -> None:
+    """A second is smeared over the end of periods: workers' clocks are behind and fast, the flusher's is ahead and slow."""
+    host = harness.apart
+    host.clocks["worker"].move(-0.5, 1.001)
+    host.clocks["flusher"].move(0.5, 0.999)
+    try:
+        harness.pass_periods(2.5)
+        host.load.work(30)
+    finally:
+        for clock in host.clocks.values():
+            clock.move(0)
+    host.wait_closed(PERIOD * (time.time() // PERIOD))
+
+
 def stopped_for_an_hour(harness: Harness, chance: random.Random) -> None:
     """A worker stopped over the end of a period goes on an hour later, as its clock and the flusher's have it."""
     host = harness.apart
@@ -52,5 +66,6 @@ FAULTS = (
     Fault("workers-hour-ahead", moved(HOUR, "worker"), served=False, short=False),
     Fault("host-hour-back", moved(-HOUR, "worker", "flusher"), served=False, short=False),
     Fault("host-day-ahead", moved(DAY, "worker", "flusher"), served=False),
+    Fault("leap-second-smeared", smeared),
     Fault("worker-stopped-for-an-hour", stopped_for_an_hour, served=False),
 )

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 import threading
+import time
+from typing import Any
 
 import pymysql
 
 from swiftstats.demo.processes import wait_for
 from swiftstats.errors import DatabaseBusy
-from swiftstats.store import schema
+from tests.faults import older_schema
 from tests.faults.harness import Harness
+from tests.faults.load import count, stored
 from tests.faults.table import Fault
 from tests.support.hosts import dump, restore
+
+#: Accounts whose rows do not fit into what InnoDB has taken of its disk; and what the flusher says when it cannot flush.
+FULL_ROWS = 20_000
+CANNOT = "cannot flush"
 
 
 def stop(harness: Harness, chance: random.Random) -> None:
@@ -76,12 +84,28 @@ def _deadlocks(harness: Harness) -> int:
 
 
 def schema_behind(harness: Harness, chance: random.Random) -> None:
-    """The flusher waits for `swiftstats migrate`; here the revision just says that it has not been run."""
-    harness.mariadb.execute("UPDATE site.alembic_version SET version_num = '0001'")
+    """The packages are upgraded, the schema is not yet: flushers wait for `swiftstats migrate`."""
+    older_schema.downgrade(harness.mariadb)
+    harness.pass_periods(1.5)
+    harness.plain.command("migrate")
+
+
+def full(harness: Harness, chance: random.Random) -> None:
+    """Its disk takes no more, while many new accounts are to be written."""
+    filler = harness.disk.inside(harness.disk.spool) / "filler"
+    host, prefix = harness.plain, f"AUTH_full{time.monotonic_ns()}x"
+    said = host.flusher.log.read_text().count(CANNOT)
+    with contextlib.suppress(OSError), open(filler, "wb", buffering=0) as file:
+        while True:
+            file.write(bytes(2**20))
     try:
-        harness.pass_periods(1.5)
+        count(host, FULL_ROWS, prefix, True)
+        wait_for(lambda: host.flusher.log.read_text().count(CANNOT) > said, seconds=60, what="the flusher to say so")
+        harness.work()
     finally:
-        harness.mariadb.execute(f"UPDATE site.alembic_version SET version_num = '{schema.REVISION}'")
+        filler.unlink()
+    wait_for(lambda: stored(harness, prefix) == FULL_ROWS, seconds=90, what=f"{FULL_ROWS} accounts, {stored(harness, prefix)}\n"
+             + host.flusher.tail())
 
 
 def restored(harness: Harness, chance: random.Random) -> None:
@@ -89,13 +113,16 @@ def restored(harness: Harness, chance: random.Random) -> None:
     backup = dump(harness.engine)
     harness.work()
     harness.pass_periods(2.5)
-    for _ in range(20):
-        try:
-            restore(harness.engine, backup)
-            return
-        except DatabaseBusy:
-            continue  # a flusher was in between
-    raise AssertionError("the backup could not be restored")
+    with harness.wire.down():
+        wait_for(lambda: _is_restored(harness, backup), seconds=60, what="the backup to be restored")
+
+
+def _is_restored(harness: Harness, backup: dict[str, list[dict[str, Any]]]) -> bool:
+    try:
+        restore(harness.engine, backup)
+    except DatabaseBusy:
+        return False  # what a flusher was doing is not yet rolled back
+    return True
 
 
 def lost(harness: Harness, chance: random.Random) -> None:
@@ -111,6 +138,7 @@ FAULTS = (
     Fault("database-read-only", read_only),
     Fault("database-deadlocks", deadlocks),
     Fault("database-schema-behind", schema_behind),
+    Fault("database-full", full, logged=False),
     Fault("database-restored", restored),
     Fault("database-lost", lost, short=False),
 )

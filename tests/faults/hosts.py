@@ -8,9 +8,10 @@ import shutil
 import time
 
 from swiftstats import periods
-from tests.faults.harness import PERIOD, Harness, another_host
+from tests.faults.harness import PERIOD, Harness
 from tests.faults.host import Host
 from tests.faults.machine import Machine
+from tests.faults.site import another_host
 from tests.faults.table import Fault
 from tests.support.caller import token_of
 

@@ -7,6 +7,7 @@ Debian's libfaketime; the machine's own are left alone.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import subprocess
@@ -27,6 +28,17 @@ def needed(program: str, package: str) -> str:
     return found
 
 
+def processes_of(folder: Path) -> list[str]:
+    """Return id and command of each process that is started on something in a folder."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            command = entry.read_bytes().replace(b"\0", b" ").decode(errors="replace")
+            if str(folder) in command and int(entry.parent.name) != os.getpid():
+                found.append(f"{entry.parent.name} {command}")
+    return found
+
+
 class Clock:
     """The clock of some processes: `move` takes effect within a second."""
 
@@ -41,16 +53,16 @@ class Clock:
             "PYTHONPATH": os.pathsep.join((str(ROOT / "tests" / "faults" / "moved_clock"), str(ROOT))),
         }
 
-    def move(self, seconds: int) -> None:
-        """Set it so many seconds ahead of the machine's."""
+    def move(self, seconds: float, rate: float = 1) -> None:
+        """Set it so many seconds ahead of the machine's, and let it run so much faster."""
         new = self._path.with_suffix(".new")
-        new.write_text(f"{seconds:+d}\n")
+        new.write_text(f"{seconds:+g}" + (f" x{rate:g}" if rate != 1 else "") + "\n")
         new.rename(self._path)
         self.offset = seconds
 
 
 class Machine:
-    """A mount namespace in which `spool` is a tmpfs of `megabytes`; a context manager."""
+    """A mount namespace in which `spool` is a tmpfs of `megabytes`; a context manager. It holds a spool, or anything else."""
 
     def __init__(self, folder: Path, *, megabytes: int = 16) -> None:
         self.folder, self.spool, self._megabytes = folder, folder / "spool", megabytes
@@ -77,9 +89,12 @@ class Machine:
     def prefix(self) -> list[str]:
         """What to put before a command that is to run in here."""
         assert self._keeper is not None
-        user = [] if os.geteuid() == 0 else ["-U", "--preserve-credentials"]
-        return [needed("nsenter", "util-linux"), "-t", str(self._keeper.pid), "-m", *user, "--",
-                needed("setpriv", "util-linux"), "--bounding-set", PRIVILEGES, "--inh-caps", PRIVILEGES, "--"]
+        enter = [needed("nsenter", "util-linux"), "-t", str(self._keeper.pid), "-m"]
+        if os.geteuid() == 0:
+            return [*enter, "--", needed("setpriv", "util-linux"), "--bounding-set", PRIVILEGES, "--inh-caps", PRIVILEGES, "--"]
+        # One more user namespace, in which they are who they are outside: Swift drops root's privileges, which fails in here.
+        return [*enter, "-U", "--preserve-credentials", "--", needed("unshare", "util-linux"), "-U",
+                f"--map-user={os.getuid()}", f"--map-group={os.getgid()}", "--"]
 
     def inside(self, path: Path) -> Path:
         """Return where a path of in here is seen from outside."""

@@ -13,7 +13,7 @@ from pathlib import Path
 from swiftstats.journal import layout
 from tests.faults.harness import Harness
 from tests.faults.host import command, stopped
-from tests.faults.table import Fault, Inject
+from tests.faults.table import Fault, Inject, Loss
 
 
 def disk_full(harness: Harness, chance: random.Random) -> None:
@@ -152,15 +152,15 @@ def two_flushers(harness: Harness, chance: random.Random) -> None:
 
 
 FAULTS = (
-    Fault("spool-full", disk_full, loses=True),
-    Fault("spool-no-permission", no_permission, loses=True),
-    Fault("spool-read-only", read_only, loses=True),
-    Fault("spool-removed", removed, loses=True),
-    Fault("spool-wiped", wiped, served=False, loses=True),
-    Fault("segment-truncated", damaged(_truncate), served=False, loses=True),
-    Fault("segment-empty", damaged(_empty), served=False, loses=True, short=False),
-    Fault("segment-random-bytes", damaged(_random_bytes), served=False, loses=True),
-    Fault("segment-torn-header", damaged(_torn_header), served=False, loses=True, short=False),
+    Fault("spool-full", disk_full, loss=Loss.COUNTED),
+    Fault("spool-no-permission", no_permission, loss=Loss.COUNTED),
+    Fault("spool-read-only", read_only, loss=Loss.COUNTED),
+    Fault("spool-removed", removed, loss=Loss.NAMED),
+    Fault("spool-wiped", wiped, served=False, loss=Loss.NAMED),
+    Fault("segment-truncated", damaged(_truncate), served=False, loss=Loss.NAMED),
+    Fault("segment-empty", damaged(_empty), served=False, loss=Loss.NAMED, short=False),
+    Fault("segment-random-bytes", damaged(_random_bytes), served=False, loss=Loss.NAMED),
+    Fault("segment-torn-header", damaged(_torn_header), served=False, loss=Loss.NAMED, short=False),
     Fault("segment-newer-version", newer_version, served=False),
     Fault("two-flushers", two_flushers),
 )

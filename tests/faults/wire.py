@@ -6,7 +6,7 @@ import contextlib
 import enum
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 #: The first byte of a command that is a statement (MySQL's COM_QUERY).
 _QUERY = 3
@@ -30,7 +30,7 @@ class Wire:
         self.port: int = self._listener.getsockname()[1]
         self._rule: tuple[bytes, Cut] | None = None
         self._left = 0
-        self._delay = 0.0
+        self._delay, self._is_down = 0.0, False
         self._closing = threading.Event()
         self._lock = threading.Lock()
         self._open: set[socket.socket] = set()
@@ -60,6 +60,16 @@ class Wire:
         with self._lock:
             self._rule, self._left, self._delay = None, 0, 0.0
 
+    @contextlib.contextmanager
+    def down(self) -> Iterator[None]:
+        """Let nobody through meanwhile."""
+        self._is_down = True
+        try:
+            self.cut_all()
+            yield
+        finally:
+            self._is_down = False
+
     def cut_all(self) -> None:
         """End every connection that there is."""
         with self._lock:
@@ -73,6 +83,9 @@ class Wire:
                 client, _ = self._listener.accept()
             except OSError:
                 return
+            if self._is_down:
+                client.close()
+                continue
             try:
                 server = socket.create_connection(("127.0.0.1", self._upstream()), timeout=5)
             except OSError:

@@ -18,6 +18,8 @@ from swiftstats.demo.ledger import classify
 from swiftstats.demo.processes import wait_for
 
 TITLES = [one.title for one in fields.FIELDS]
+#: How long a client waits for an answer (s): long, for under a crowd on a busy machine that is what it takes.
+ANSWER_SECONDS = 180
 #: How long a client that finds nobody at the port waits until it asks again (s).
 REFUSED_SECONDS = 0.02
 
@@ -53,11 +55,12 @@ class _ServerError(http.client.HTTPException):
 class Load:
     """Threads that upload, read, list and delete through the proxy at `port`, as a user who may use every account.
 
-    name: what its accounts are called; of two loads at once each needs its own.
+    name: what its accounts are called; of two loads at once each needs its own. pause: a client's between two requests (s), so
+    that what is attacked, and not the load, has most of the machine.
     """
 
-    def __init__(self, port: int, token: str, *, threads: int = 4, seed: int = 0, name: str = "load") -> None:
-        self._port, self._token, self._name = port, token, name
+    def __init__(self, port: int, token: str, *, threads: int = 4, seed: int = 0, name: str = "load", pause: float = 0) -> None:
+        self._port, self._token, self._name, self._pause = port, token, name, pause
         self._stop = threading.Event()
         self._turn = 0
         self._at = [0] * threads
@@ -76,7 +79,7 @@ class Load:
     def __exit__(self, *_: object) -> None:
         self._stop.set()
         for thread in self._threads:
-            thread.join(90)
+            thread.join(ANSWER_SECONDS)
             assert not thread.is_alive(), "a client hangs"
 
     def turn(self) -> int:
@@ -87,13 +90,13 @@ class Load:
     def settle(self) -> None:
         """Return once no thread uses an account of an earlier turn any more."""
         turn = self._turn
-        wait_for(lambda: all(at >= turn for at in self._at), seconds=90, what="clients to end their requests")
+        wait_for(lambda: all(at >= turn for at in self._at), seconds=ANSWER_SECONDS, what="clients to end their requests")
 
     def of(self, turn: int) -> dict[str, Seen]:
         """Return what was seen of the accounts of one turn."""
         return {account: seen for account, seen in list(self.seen.items()) if seen.turn == turn}
 
-    def work(self, requests: int, *, seconds: float = 90) -> None:
+    def work(self, requests: int, *, seconds: float = ANSWER_SECONDS) -> None:
         """Return once so many more requests have finished."""
         until = self.requests + requests
         wait_for(lambda: self.requests >= until, seconds=seconds, what=f"{requests} more requests of {self._name} to finish")
@@ -101,7 +104,7 @@ class Load:
     def _run(self, number: int, chance: random.Random) -> None:
         connection = self._connection()
         turn, account, objects, ready, broken = -1, "", 0, False, 0
-        while not self._stop.is_set():
+        while not self._stop.wait(self._pause):
             if turn != self._turn or account in self.seen and self.seen[account].unfinished:
                 broken = 0 if turn != self._turn else broken + 1
                 self._at[number] = turn = self._turn
@@ -162,4 +165,4 @@ class Load:
         return True
 
     def _connection(self) -> http.client.HTTPConnection:
-        return http.client.HTTPConnection("127.0.0.1", self._port, timeout=60)
+        return http.client.HTTPConnection("127.0.0.1", self._port, timeout=ANSWER_SECONDS)

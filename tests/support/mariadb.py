@@ -9,6 +9,7 @@ import socket
 import subprocess
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 
@@ -18,8 +19,6 @@ INSTALL = "apt-get install -y --no-install-recommends mariadb-server"
 #: Where Debian puts what a user's PATH may not show.
 PLACES = os.pathsep.join((os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin", "/usr/local/bin", "/usr/bin"))
 START_SECONDS = 60
-#: As root MariaDB wants to be told that it may be; another user needs no telling.
-AS_ROOT = ("--user=root",) if os.geteuid() == 0 else ()
 
 
 class MariaDBError(RuntimeError):
@@ -30,14 +29,19 @@ class MariaDB:
     """One server with a data folder of its own; its user is root without a password, on 127.0.0.1 only.
 
     `kill` is SIGKILL, `restart` brings back the same data on the same port. As root it runs as root, elsewhere as the user.
-    `options` are more lines of mariadbd's command (`--read-only=1`).
+    `options` are more words of mariadbd's command (`--read-only=1`). `prefix` is what its commands stand behind (`nsenter …`)
+    and `data` where its data are for them; else they are in its folder.
     """
 
-    def __init__(self, folder: str | None = None, *, options: tuple[str, ...] = ()) -> None:
+    def __init__(self, folder: str | None = None, *, options: tuple[str, ...] = (), prefix: Sequence[str] = (),
+                 data: Path | None = None) -> None:
         self._mariadbd, self._install = _find("mariadbd"), _find("mariadb-install-db")
         self._owned = folder is None
         self.folder = Path(tempfile.mkdtemp(prefix="swiftstats-mariadb-") if folder is None else folder)
         self.options = options
+        self._prefix, self._data, self._made = list(prefix), data or self.folder / "data", False
+        # As root MariaDB wants to be told that it may be; another user needs no telling.
+        self._as_root = ("--user=root",) if os.geteuid() == 0 else ()
         self.port = 0
         self._process: subprocess.Popen[bytes] | None = None
         self._guard: subprocess.Popen[bytes] | None = None
@@ -50,13 +54,14 @@ class MariaDB:
 
     def start(self) -> MariaDB:
         """Start it, creating its data the first time; return when it answers. Raises MariaDBError."""
-        data, log = self.folder / "data", self.folder / "log"
-        if not (data / "mysql").is_dir():
+        data, log = self._data, self.folder / "log"
+        if not self._made and not (data / "mysql").is_dir():
             self._make_data(data)
+        self._made = True
         if not self.port:
             self.port = _free_port()
         command = [
-            self._mariadbd, "--no-defaults", *AS_ROOT, f"--datadir={data}", f"--socket={self.folder}/s.sock",
+            *self._prefix, self._mariadbd, "--no-defaults", *self._as_root, f"--datadir={data}", f"--socket={self.folder}/s.sock",
             f"--port={self.port}", "--bind-address=127.0.0.1", f"--pid-file={self.folder}/pid", "--skip-name-resolve",
             "--local-infile=1", "--innodb-buffer-pool-size=64M", "--innodb-log-file-size=16M", *self.options,
         ]
@@ -122,8 +127,8 @@ class MariaDB:
 
     def _make_data(self, data: Path) -> None:
         done = subprocess.run(
-            [self._install, "--no-defaults", *AS_ROOT, f"--datadir={data}", "--auth-root-authentication-method=normal",
-             "--skip-test-db", "--skip-name-resolve"],
+            [*self._prefix, self._install, "--no-defaults", *self._as_root, f"--datadir={data}",
+             "--auth-root-authentication-method=normal", "--skip-test-db", "--skip-name-resolve"],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
         if done.returncode != 0:
             raise MariaDBError(f"mariadb-install-db failed:\n{done.stdout.decode(errors='replace')[-2000:]}")
