@@ -16,7 +16,7 @@ from tests.support.keystone_pipeline import sample
 from tests.support.users import OfKeystone
 
 # Each case has a project of its own made in Keystone, which takes its time on a machine that has much to do.
-pytestmark = [pytest.mark.swift, pytest.mark.keystone, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.swift, pytest.mark.keystone, pytest.mark.timeout(900)]
 
 assert cases_refused and cases_s3 and cases_swift  # they have filled the table
 EVERY = [*CASES, *cases_keystone.CASES]
