@@ -16,8 +16,8 @@ from swiftstats.represent import people
 
 #: Parameters of pages alone: how bytes are written; `format` chose the page already.
 OWN = ("units", "format")
-#: What a file of a page takes no part of: it has all accounts, in exact numbers.
-_NOT_OF_FILES = ("limit", "marker", "units", "format")
+#: What a file takes over only where it is said: most have all accounts.
+_NOT_OF_FILES = ("limit", "marker")
 
 
 @dataclass(frozen=True)
@@ -39,8 +39,8 @@ class Asked:
 
     def file(self, **changes: Any) -> str:
         """Return the query string of the same as a file."""
-        given = {**self.given, **changes}
-        return _query({name: value for name, value in given.items() if value is not None and name not in _NOT_OF_FILES})
+        given = {**{name: value for name, value in self.given.items() if name not in _NOT_OF_FILES}, **changes}
+        return _query({name: value for name, value in given.items() if value is not None})
 
 
 def read(environ: Mapping[str, Any], *, known: Sequence[str] = PARAMETERS, fixed: Sequence[str] = ()) -> Asked:

@@ -71,7 +71,7 @@ class SignIn:
             trouble, status = f"Too many that nobody knows came from here; try again in {error.seconds:.0f} seconds.", 429
         else:
             return redirect(after, headers)
-        audit.refused(environ, status)
+        audit.refused({**environ, audit.ADDRESS: self._rules.addresses.client(environ)}, status)
         return self._page(root, after, trouble, given, status)
 
     def sign_out(self, environ: Mapping[str, Any], root: str) -> Response:

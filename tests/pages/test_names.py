@@ -1,0 +1,96 @@
+"""Names that would break a page, and more accounts than anybody looks through."""
+
+from __future__ import annotations
+
+import csv
+import io
+import urllib.request
+
+import pytest
+from playwright.sync_api import Page
+from sqlalchemy import text
+
+from swiftstats.store import engine as engines
+from tests.support.pages import NOVEMBER, NOW, PagesSite
+from tests.support.service import HOUR
+
+pytestmark = pytest.mark.browser
+
+#: Names as nobody should choose them.
+AWKWARD = ('AUTH_<b>"R&D"</b>', "AUTH_..", "AUTH_line\nbreak", "AUTH_'; DROP TABLE accounts", "AUTH_100%_", "AUTH_100x_",
+           "AUTH_bücher-日本", "AUTH_{{ 7*7 }}", "AUTH_" + "n" * 251)
+MANY = 12_000
+
+
+@pytest.fixture(scope="module", autouse=True)
+def used(site: PagesSite) -> None:
+    """Awkward names; and many plain ones, each with a row."""
+    site.count("proxy-01", NOVEMBER, {name: {"get_count": 7, "passed_out": 1000} for name in AWKWARD})
+    with engines.write(site.engine) as connection:
+        numbers = f"WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {MANY}) "
+        connection.execute(text(
+            f"INSERT INTO accounts (name, first_seen) {numbers} SELECT CAST(printf('many_%07d', i) AS BLOB), 0 FROM n"))
+        columns = connection.execute(text("SELECT * FROM io_hours LIMIT 1")).keys()
+        copied = ", ".join("a.id" if name == "account_id" else name for name in columns)
+        connection.execute(text(
+            f"INSERT INTO io_hours SELECT {copied} FROM accounts a, (SELECT * FROM io_hours LIMIT 1) "
+            "WHERE a.name >= CAST('many' AS BLOB)"))
+    site.close(NOW // HOUR * HOUR)
+
+
+def shown(page: Page) -> list[str]:
+    """Return the accounts of the page, as they stand in it."""
+    return page.eval_on_selector_all("tbody th a", "found => found.map(each => each.textContent)")
+
+
+def test_awkward_names_are_text_and_links_work(page: Page, site: PagesSite):
+    """A name is shown as it is, whatever is in it, its link leads to its page, and nothing of it becomes markup or a template."""
+    page.goto(site.url + "/usage?account_prefix=AUTH_")
+    assert sorted(shown(page)) == sorted(AWKWARD)
+    assert not page.locator("main b b, tbody b").count()
+    links = page.eval_on_selector_all("tbody th a", "found => found.map(each => [each.textContent, each.href])")
+    for name, link in links:
+        page.goto(link)
+        assert page.evaluate("document.querySelector('h1').firstChild.textContent") == name
+        assert page.locator(".tile data").first.get_attribute("value") == "7", name
+
+
+def test_awkward_names_survive_csv(site: PagesSite):
+    """Each name comes back from CSV as it is, line breaks and quotes included."""
+    asked = urllib.request.Request(site.url + "/usage?format=csv&account_prefix=AUTH_",
+                                   headers={"X-Auth-Token": site.operator})
+    with urllib.request.urlopen(asked, timeout=60) as answer:
+        rows = list(csv.DictReader(io.TextIOWrapper(answer, "utf-8", newline="")))
+    assert sorted(row["account"] for row in rows) == sorted(AWKWARD)
+
+
+@pytest.mark.parametrize(("prefix", "found"), [
+    ("AUTH_100%", ["AUTH_100%_"]), ("AUTH_'", ["AUTH_'; DROP TABLE accounts"]), ("AUTH_bü", ["AUTH_bücher-日本"]),
+    ("AUTH_100", ["AUTH_100%_", "AUTH_100x_"]), ("AUTH_no-such", []),
+])
+def test_search_takes_every_sign_as_it_is(page: Page, site: PagesSite, prefix, found):
+    """What is searched begins so, sign for sign: no % or _ stands for others, and what is not there is said to be not there."""
+    page.goto(site.url + "/usage")
+    page.get_by_label("Begins with").fill(prefix)
+    page.get_by_role("button", name="Show").click()
+    assert shown(page) == found
+    if not found:
+        assert "No account that begins so" in page.locator("main").inner_text()
+
+
+def test_next_to_the_end_visits_each_once(page: Page, site: PagesSite):
+    """Next, and next again, shows each account once, at most 1,000 on a page, while others are added."""
+    page.goto(site.url + "/usage?limit=1000")
+    assert f"More than {10_000:,} accounts" in page.locator("main").inner_text()
+    seen: list[str] = []
+    for number in range(20):
+        rows = shown(page)
+        assert len(rows) <= 1000
+        seen += rows
+        site.count("proxy-01", NOVEMBER, {f"AUTH_0000-{number}": {"get_count": 1}, f"zzz-{number:02}": {"get_count": 1}})
+        following = page.get_by_role("link", name="Next")
+        if not following.count():
+            break
+        following.click()
+    assert len(seen) == len(set(seen))
+    assert {f"many_{number:07}" for number in range(1, MANY + 1)} < set(seen)
