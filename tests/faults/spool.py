@@ -44,9 +44,13 @@ def read_only(harness: Harness, chance: random.Random) -> None:
     """As a disk is after an error: nothing new can be opened for writing."""
     host = harness.apart
     assert host.machine is not None
-    path = str(host.spool_path)
-    host.machine.mount("--bind", path, path)
-    host.machine.mount("-o", "remount,bind,ro", path)
+    path, aside = str(host.spool_path), host.machine.folder / "read-only"
+    aside.mkdir(exist_ok=True)
+    # Made read-only elsewhere: in its place somebody may have a file open for writing by then.
+    host.machine.mount("--bind", path, str(aside))
+    host.machine.mount("-o", "remount,bind,ro", str(aside))
+    host.machine.mount("--bind", str(aside), path)
+    host.machine.mount(str(aside), command="umount")
     try:
         harness.pass_periods(1.5)
         host.load.work(30)
