@@ -22,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     settings = config.load(arguments.config)
-    engine = engines.create(settings.require("database"))
+    engine = engines.create(settings.require("database"), patient=True)
     if arguments.revision:
         found = engines.revision(engine)
         print(f"{engines.where(engine)}: revision {found or 'none'}; this version needs {schema.REVISION}")

@@ -21,6 +21,7 @@ from sqlalchemy.engine import Engine
 from swiftstats import periods
 from swiftstats.config import Config
 from swiftstats.errors import JournalError, StoreError, SweepInProgress
+from swiftstats.flush import retention
 from swiftstats.flush.host import Outcome
 from swiftstats.flush.metrics import DONE, FAILED, HELD_UP, WAITED, Metrics
 from swiftstats.flush.rollup import Idle
@@ -62,6 +63,7 @@ class Daemon:
         self._pause = BACKOFF_SECONDS
         self._metrics = Metrics(config)
         self._idle = Idle(engine, server=config.server, period_seconds=config.period_seconds, stop=self._stop)
+        self._leaving = retention.Idle(config, engine, self._stop)
 
     def handle_signals(self) -> None:
         """End cleanly on SIGTERM and SIGINT."""
@@ -97,6 +99,7 @@ class Daemon:
                         logger.info("no worker lives and everything is shipped: done")
                         return
                     self._idle.work(next_sweep - time.time())
+                    self._leaving.work(next_sweep - time.time())
             # Looked at again each second: the wall clock may be set meanwhile.
             self._stop.wait(min(LOOK_SECONDS, max(next_sweep - time.time(), 0.01)))
 

@@ -16,16 +16,18 @@ from sqlalchemy.engine import Engine
 from swiftstats import periods
 from swiftstats.config import Config
 from swiftstats.errors import JournalError, PeriodFileError, PeriodFileVersionError
-from swiftstats.flush import clock, closing, registration
+from swiftstats.flush import clock, closing, registration, shipping
 from swiftstats.flush.archive import Archive
 from swiftstats.flush.sweep import opened
 from swiftstats.journal import period_file
 from swiftstats.journal.control import SHIPPED_THROUGH, Control
 from swiftstats.journal.spool import Spool
+from swiftstats.store import kept
 
 #: What became of a period: its rows were shipped (or would be); it was never shipped before, and the flusher will; its file is
-#: gone, or cannot be read.
+#: gone, or cannot be read; it was closed, and its hours have left the database.
 SHIPPED, TO_SHIP, WAITING, GONE, DAMAGED = "shipped", "to be shipped", "waiting for the flusher", "gone", "damaged"
+LEFT = "passed over, its hours have left"
 
 
 class Step(NamedTuple):
@@ -54,8 +56,12 @@ def replay(config: Config, engine: Engine, *, since: int | None, wait: float = 0
         if gone is not None:
             registration.give_up(host, behind, min(gone.end, shipped))
             yield gone._replace(lost=behind < min(gone.end, shipped))
+        kept_from = shipping.transact(engine, kept.hours_from)
         for begin, end, path in host.archive.files():
             if start is not None and end <= start:
+                continue
+            if begin < kept_from and end <= behind:  # the same file has been shipped; now its rows would be refused, as new ones
+                yield Step(begin, end, LEFT)
                 continue
             if end > shipped:
                 yield Step(begin, end, WAITING)

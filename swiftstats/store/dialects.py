@@ -39,8 +39,11 @@ class Dialect(ABC):
     """What the store asks of a database."""
 
     @abstractmethod
-    def connect_arguments(self, url: URL) -> dict[str, Any]:
-        """Return the driver's arguments; what the URL's query gives is left as the operator wrote it."""
+    def connect_arguments(self, url: URL, *, patient: bool = False) -> dict[str, Any]:
+        """Return the driver's arguments; what the URL's query gives is left as the operator wrote it.
+
+        `patient`: an answer may take as long as it takes.
+        """
 
     @abstractmethod
     def connected(self, dbapi_connection: Any) -> None:
@@ -100,7 +103,7 @@ class Dialect(ABC):
 class SQLite(Dialect):
     """A file in WAL mode: readers see a snapshot, one transaction writes at a time."""
 
-    def connect_arguments(self, url: URL) -> dict[str, Any]:
+    def connect_arguments(self, url: URL, *, patient: bool = False) -> dict[str, Any]:
         # isolation_level None: the driver begins nothing by itself; engine.py's transactions do.
         return {"isolation_level": None} | _unless_given(url, {"timeout": LOCK_TIMEOUT})
 
@@ -197,7 +200,7 @@ class MySQL(Dialect):
     #: Out of range, of a column or of BIGINT.
     RANGE = frozenset((1264, 1690))
 
-    def connect_arguments(self, url: URL) -> dict[str, Any]:
+    def connect_arguments(self, url: URL, *, patient: bool = False) -> dict[str, Any]:
         session = {
             "time_zone": "'+00:00'",
             "sql_mode": "'STRICT_ALL_TABLES,NO_ZERO_DATE,NO_ZERO_IN_DATE,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION'",
@@ -206,7 +209,7 @@ class MySQL(Dialect):
         return _unless_given(url, {
             "charset": "utf8mb4",
             "connect_timeout": CONNECT_TIMEOUT,
-            "read_timeout": STATEMENT_TIMEOUT,
+            "read_timeout": None if patient else STATEMENT_TIMEOUT,
             "write_timeout": STATEMENT_TIMEOUT,
             "init_command": "SET " + ", ".join(f"SESSION {name} = {value}" for name, value in session.items()),
         })

@@ -24,8 +24,11 @@ DRIVERS = {
 EXPECTED = "mysql+pymysql://USER:PASSWORD@HOST/NAME or sqlite:////PATH"
 
 
-def create(url: str) -> Engine:
-    """Return an engine for a database's URL; nothing is connected yet. Raises ConfigError, without the password."""
+def create(url: str, *, patient: bool = False) -> Engine:
+    """Return an engine for a database's URL; nothing is connected yet. Raises ConfigError, without the password.
+
+    `patient`: a statement may take as long as it takes.
+    """
     try:
         parsed = sqlalchemy.make_url(url)
     except (exc.ArgumentError, ValueError):
@@ -36,8 +39,8 @@ def create(url: str) -> Engine:
         raise ConfigError(f"database: the URL names no database; expected {EXPECTED}")
     parsed = parsed.set(drivername=DRIVERS[parsed.drivername])
     dialect = dialects.DIALECTS[parsed.get_backend_name()]
-    engine = sqlalchemy.create_engine(parsed, connect_args=dialect.connect_arguments(parsed), pool_pre_ping=True,
-                                      hide_parameters=True)
+    arguments = dialect.connect_arguments(parsed, patient=patient)
+    engine = sqlalchemy.create_engine(parsed, connect_args=arguments, pool_pre_ping=True, hide_parameters=True)
 
     @event.listens_for(engine, "connect")
     def connected(dbapi_connection: object, record: object) -> None:

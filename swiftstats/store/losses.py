@@ -55,18 +55,18 @@ def record_loss(connection: Connection, *, server_id: int, writer_id: int, begin
                 subject: bytes = b"", requests: int = 0, bytes_in: int = 0, bytes_out: int = 0, detail: str = "",
                 now: int) -> None:
     """Record a loss; recorded again it changes nothing, and what grew since is kept by maximum. `writer_id` 0: none."""
-    _record(connection, [(subject, (requests, bytes_in, bytes_out))], server_id=server_id, writer_id=writer_id, begin=begin,
+    record_losses(connection, [(subject, (requests, bytes_in, bytes_out))], server_id=server_id, writer_id=writer_id, begin=begin,
             end=end, kind=kind, detail=detail, now=now)
 
 
 def record_refused(connection: Connection, *, server_id: int, writer_id: int, begin: int, end: int,
                    rows: Sequence[tuple[bytes, Sequence[int]]], now: int) -> None:
     """Record totals (name, cells) of [begin, end) that came when its hours had left: a loss of each account that has any."""
-    _record(connection, [(name, _lost_with(cells)) for name, cells in sorted(rows) if any(cells)], server_id=server_id,
+    record_losses(connection, [(name, _lost_with(cells)) for name, cells in sorted(rows) if any(cells)], server_id=server_id,
             writer_id=writer_id, begin=begin, end=end, kind=REFUSED, detail="came after its hours had left: not applied", now=now)
 
 
-def _record(connection: Connection, lost: Sequence[tuple[bytes, tuple[int, int, int]]], *, server_id: int, writer_id: int,
+def record_losses(connection: Connection, lost: Sequence[tuple[bytes, tuple[int, int, int]]], *, server_id: int, writer_id: int,
             begin: int, end: int, kind: str, detail: str, now: int) -> None:
     """Record (subject, (requests, bytes in, bytes out)) that are of one kind."""
     rows = [(server_id, writer_id, begin, end, kind, subject[:NAME_BYTES], *amounts, detail[:DETAIL], now)

@@ -4,25 +4,31 @@ from __future__ import annotations
 
 import random
 import threading
+import time
 from datetime import datetime, timezone
+from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine, func, select
+from sqlalchemy import Engine, delete, func, select
 
 from swiftstats import periods
+from swiftstats.cli.main import main
 from swiftstats.fields import STORED_MAX
 from swiftstats.flush import retention as job
+from swiftstats.flush.replay import LEFT, replay
 from swiftstats.flush.rollup import roll_up
 from swiftstats.flush.shipping import transact
 from swiftstats.periods import DAY, HOUR
-from swiftstats.query import io
+from swiftstats.query import io, table_header
 from swiftstats.query import space as space_query
 from swiftstats.query.question import BadQuestion, Question
+from swiftstats.query.table_question import ask
 from swiftstats.store import dialects, kept, many, retention, schema, space, usage, writers
 from swiftstats.store.engine import read, write
 from swiftstats.store.writers import Writer
 from tests.contract.test_store_usage import cells
-from tests.contract.test_store_writers import register
+from tests.contract.test_store_writers import T, register
+from tests.support.hosts import Host, complete_through, losses, total
 from tests.support.levels import report
 
 #: The first day of this month, and of those after it: MariaDB's partitions are made by today's date.
@@ -197,6 +203,84 @@ def test_what_only_hours_could_tell_is_refused(engine: Engine, clock: None) -> N
         other = Question("a", NAMES[0], OLD * DAY, NEXT * DAY, 900)
         with pytest.raises(BadQuestion):
             space_query.total(connection, other, now=NOW)
+
+
+def test_tables_of_what_has_left(engine: Engine, clock: None) -> None:
+    """A table over hours that have left has days, months, and servers by month; what else is asked is a fault, by its name."""
+    fill(engine, range(OLD, OLD + 3))
+    rolled(engine)
+    leave(engine)
+    whole = {"begin": [iso(OLD)], "end": [iso(NEXT)]}
+
+    def faults(**given: str) -> list[str]:
+        wanted = {**whole, **{name: [value] for name, value in given.items()}}
+        asked = ask(wanted, prefixes=("AUTH_",), period_seconds=HOUR, max_periods=10_000, now=NOW)
+        with read(engine) as connection:
+            try:
+                table_header.header(connection, asked, now=NOW)
+            except BadQuestion as error:
+                assert all(periods.format(NEXT * DAY)[:10] in each.expected for each in error.faults)
+                return [each.parameter for each in error.faults]
+            return []
+
+    assert faults() == faults(granularity="day") == faults(granularity="month") == faults(by="account,server") == []
+    assert faults(begin=iso(NEXT), end=iso(LATER), granularity="hour", timezone="Asia/Tokyo") == []
+    assert faults(granularity="hour") == ["granularity"]
+    assert faults(granularity="day", by="server") == ["granularity"]
+    assert faults(begin=iso(OLD + 1), by="server") == ["begin"]
+    assert faults(begin=iso(OLD)[:11] + "05:00:00Z") == ["begin"]
+    assert faults(begin=iso(OLD)[:10], end=iso(OLD + 2)[:10], granularity="day", timezone="Asia/Tokyo") == ["timezone"]
+
+
+def iso(day: int) -> str:
+    return periods.iso(day * DAY)
+
+
+def test_a_flusher_goes_on(engine: Engine, tmp_path: Path) -> None:
+    """A host that returns when its hours have left closes its periods; what it brought is recorded, and a replay adds nothing."""
+    host = Host(engine, tmp_path / "spool")
+    host.count("AUTH_a", 3)
+    with write(engine) as connection:
+        kept.raise_to(connection, int(host.clock()) // DAY + 1)
+    assert host.close().held_up == []
+    assert [(each.kind, each.subject, each.requests) for each in losses(engine)] == [("refused", b"AUTH_a", 3)]
+    assert complete_through(engine) == int(host.clock()) // HOUR * HOUR
+    assert total(engine, "AUTH_a") == 0
+    with write(engine) as connection:
+        connection.execute(delete(schema.losses))
+    steps = list(replay(host.config, engine, since=None, now=host.clock, boot_now=host.boot_now))
+    assert [step.outcome for step in steps] == [LEFT]
+    assert losses(engine) == []
+
+
+def test_the_command(engine: Engine, store_url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """`swiftstats retention --dry-run` shows what would leave, and what holds it up; without it, it leaves."""
+    path = tmp_path / "swiftstats.conf"
+    path.write_text(f"[DEFAULT]\ndatabase = {store_url}\nkeep_hours_months = 1\n[flusher]\nbatch_rows = 1\n")
+    command = ["--config", str(path), "retention"]
+    with write(engine) as connection:
+        writer = register(connection, "proxy-1", "a")
+        for name in (b"AUTH_a", b"AUTH_b"):
+            usage.merge(connection, writer=writer, period=T, rows=[(name, cells(get_count=1))], now=T)
+    assert main([*command, "--dry-run"]) == 0
+    assert "proxy-1: closed through 2012-10-22 08:00:00 only" in capsys.readouterr().out
+    with write(engine) as connection:
+        writers.close(connection, writers=[writer], through=int(time.time()) // HOUR * HOUR, ended=[], now=T)
+    assert main([*command, "--dry-run"]) == 0
+    assert "usage of 2012-10 is not rolled up" in capsys.readouterr().out
+    for _ in roll_up(engine, holder="test", period_seconds=HOUR):
+        pass
+    assert main([*command, "--dry-run"]) == 0
+    shown = capsys.readouterr().out
+    assert "no hours have left yet" in shown
+    assert "io_hours\t2012-10-22 00:00:00\t2012-10-23 00:00:00\t1\t2\t-" in shown
+    assert main([*command, "--once"]) == 0
+    removed = capsys.readouterr().out
+    assert engine.dialect.name != "sqlite" or "io_hours: 2 rows removed" in removed
+    assert main([*command, "--once"]) == 0
+    assert "hours are kept from 2" in capsys.readouterr().out
+    with read(engine) as connection:
+        assert usage.total(connection, b"AUTH_a", T // DAY * DAY, (T // DAY + 1) * DAY) == cells(get_count=1)
 
 
 @pytest.mark.mariadb

@@ -58,7 +58,7 @@ def kinds() -> set[str]:
                 given = [word.value for word in node.keywords if word.arg == "kind"]
                 if name == "Loss":
                     given += node.args[3:4]
-                if name in ("Loss", "record_loss"):
+                if name in ("Loss", "record_loss", "record_losses"):
                     given = [constants.get(each.id) if isinstance(each, ast.Name) else each for each in given]
                     found |= {each.value for each in given if isinstance(each, ast.Constant)}
     return found
