@@ -15,13 +15,14 @@ import pytest
 
 from swiftstats import fields
 from swiftstats.api import routes
+from swiftstats.api.pages import site, static
 from swiftstats.api.routes import Route
 from swiftstats.demo.confs import User
 from swiftstats.demo.processes import free_port, wait_for
 from swiftstats.demo.swift import Swift
 from tests.docs.documents import fenced, read
 from tests.functional.test_keystone import spellings
-from tests.support.api_server import ROOT, ApiServer, environment
+from tests.support.api_server import ROOT, Answer, ApiServer, environment
 from tests.support.caller import token_of
 from tests.support.keystone import Keystone, Person
 from tests.support.service import RANGE, T, close, count, fresh, sqlite
@@ -147,10 +148,10 @@ def callers(place: Place, service: ApiServer) -> dict[str, list[Means]]:
     }
 
 
-def matrix() -> dict[str, dict[str, str]]:
-    """Return the table of docs/security.md: route, kind of caller, cell."""
+def matrix(first: str = "route") -> dict[str, dict[str, str]]:
+    """Return a table of docs/security.md, by the title of its first column: route or page, kind of caller, cell."""
     section = read("docs/security.md").split("\n## The matrix\n")[1]
-    lines = re.search(r"\n\n(\|.*?)\n\n", section, re.DOTALL)
+    lines = re.search(rf"\n\n(\| {first} .*?)\n\n", section, re.DOTALL)
     assert lines is not None
     head, _, *rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines.group(1).splitlines()]
     return {row[0].strip("`"): dict(zip(head[1:], row[1:])) for row in rows}
@@ -220,6 +221,44 @@ def test_matrix_by_header(query: str, service: ApiServer, callers: dict[str, lis
     for kind, means in callers.items():
         got = of_one_account(service, route, means[0], place, "/", {"X-Query-Method": query})
         assert got == matrix()[route.path][kind], kind
+
+
+def shown(service: ApiServer, page: str, means: Means, place: Place) -> str:
+    """Return the cell that a page gives."""
+    below = {"/accounts/": place.own, "/servers/": "proxy-01", "/static/": static.path("style.css").removeprefix("/static/")}
+    headers = {"Accept": "text/html", **means.headers}
+
+    def got(path: str, **parameters: str) -> Answer:
+        return service.get(path, parameters, token=means.token, headers=headers, method="POST" if page == "/logout" else "GET")
+
+    answer = got(page + below.get(page, ""))
+    if answer.status == 303 and "/login" in answer.header("Location")[0]:
+        return "login"
+    if answer.status not in (200, 303):
+        return str(answer.status)
+    if page == "/usage":
+        others = [got(page, account=each).status for each in (place.own, "AUTH_" + place.other)]
+    elif page == "/accounts/":
+        others = [got(page + each).status for each in (place.own, "AUTH_" + place.other)]
+    else:
+        return "open"
+    return {(200, 200): "all", (200, 403): "own"}.get(tuple(others), str(others))
+
+
+@pytest.mark.parametrize("page", list(site.PAGES))
+def test_matrix_of_pages(page: str, service: ApiServer, callers: dict[str, list[Means]], place: Place) -> None:
+    """A page shows every kind of caller just what docs/security.md says, with a token and after signing in with it."""
+    expected = matrix("page")[page]
+    for kind, means in callers.items():
+        sessions = [] if kind in ("no token", "unknown", "cluster's") else [signed_in(service, each) for each in means[:1]]
+        assert {shown(service, page, each, place) for each in (*means, *sessions)} == {expected[kind]}, kind
+
+
+def signed_in(service: ApiServer, means: Means) -> Means:
+    """Sign in with a token; return the browser's means from then on."""
+    answer = service.get("/login", method="POST", form={"token": means.token or ""})
+    assert answer.status == 303, answer
+    return Means(None, {"Cookie": answer.header("Set-Cookie")[0].partition(";")[0]})
 
 
 def recipe(heading: str) -> tuple[str, str]:

@@ -53,12 +53,15 @@ class ApiServer:
         self._process.stop()
 
     def get(self, path: str, parameters: Mapping[str, str] | None = None, *, token: str | None = None, method: str = "GET",
-            headers: Mapping[str, str] | None = None) -> Answer:
-        """Send one request and read the answer."""
+            headers: Mapping[str, str] | None = None, form: Mapping[str, str] | None = None) -> Answer:
+        """Send one request and read the answer. form: what a form sends."""
         sent = {**({} if token is None else {"X-Auth-Token": token}), **(headers or {})}
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         try:
-            connection.request(method, path + ("?" + urlencode(parameters) if parameters else ""), headers=sent)
+            body = None if form is None else urlencode(form)
+            if form is not None:
+                sent["Content-Type"] = "application/x-www-form-urlencoded"
+            connection.request(method, path + ("?" + urlencode(parameters) if parameters else ""), body, sent)
             response = connection.getresponse()
             return Answer(response.status, response.getheaders(), response.read())
         finally:
