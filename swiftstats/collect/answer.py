@@ -8,7 +8,7 @@ once, as the application's own would.
 from __future__ import annotations
 
 from types import GeneratorType
-from typing import Any, Generator, Iterator
+from typing import Any, Iterator
 
 from swiftstats.collect.exchange import Exchange
 
@@ -30,7 +30,7 @@ def counted(answer: Any, exchange: Exchange) -> Any:
     return SizedAnswer(answer, exchange) if hasattr(answer, "__len__") else Answer(answer, exchange)
 
 
-def passing(answer: Generator[bytes, Any, Any], exchange: Exchange) -> Iterator[bytes]:
+def passing(answer: GeneratorType[bytes, Any, Any], exchange: Exchange) -> Iterator[bytes]:
     """Yield the chunks of a generator, which is what Swift answers with; begun by the caller, so that it knows of its end.
 
     PERF: bench/filter.py; a body of many chunks spends all its time of ours here, and a generator's is half a method's.
