@@ -51,8 +51,8 @@ def check_table(connection: Connection, question: TableQuestion) -> None:
     where = f"hours are kept from {steps.iso(since, zone)} on"
     whole, unit = (_whole_month, "month") if question.by_server else (_whole_day, "day")
     amiss = _amiss(question.edges, since, whole)
-    if question.granularity == "hour":
-        fault = Fault("granularity", "hour", f"day, month or total; or begin from then on: {where}")
+    if question.granularity in ("period", "hour"):
+        fault = Fault("granularity", question.granularity, f"day, month or total; or begin from then on: {where}")
     elif amiss is None and not (question.space and kept.period_seconds(connection) not in (None, question.period_seconds)):
         return
     elif question.by_server and question.granularity == "day":

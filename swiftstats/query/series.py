@@ -18,7 +18,7 @@ from swiftstats.query.question import Question
 from swiftstats.query.space import half_up
 from swiftstats.query.table_header import TableHeader
 from swiftstats.query.table_question import TableQuestion
-from swiftstats.store import many, space, usage
+from swiftstats.store import kept, many, space, usage
 
 #: How far a step is, or what is known of it: all of it, so far, nothing, or it has not begun.
 FINAL, OPEN, UNKNOWN, FUTURE = "final", "open", "unknown", "future"
@@ -95,6 +95,8 @@ def _io(header: TableHeader, begin: int, end: int, counted: Optional[tuple[int, 
 
 def _spaces(connection: Connection, question: TableQuestion, account: bytes, now: float) -> tuple[list[Space], Optional[int]]:
     """Return the space of each step, then of the whole range; and the last measured period."""
+    if question.begin < kept.hours_from(connection):
+        return _kept_spaces(connection, question, account, now)
     seconds = question.period_seconds
     runs = list(_runs(connection, question, account, now))
     found, at = [], 0
@@ -110,6 +112,24 @@ def _spaces(connection: Connection, question: TableQuestion, account: bytes, now
     whole = [(start, start + count * seconds, values) for start, count, values in runs]
     found.append(_space(whole, question.begin, question.end, seconds))
     return found, whole[-1][1] - seconds if whole else None
+
+
+def _kept_spaces(connection: Connection, question: TableQuestion, account: bytes, now: float,
+                 ) -> tuple[list[Space], Optional[int]]:
+    """The same where readings have left, and days and months of them stand."""
+    ids = [each.id for each in many.named(connection, [account])]
+    spans = [*zip(question.edges, question.edges[1:]), (question.begin, question.end)]
+    found, last_period = [], None
+    for begin, end in spans:
+        sums = many.space(connection, ids, begin, end, period_seconds=question.period_seconds, now=now)
+        asked = (end - begin) // question.period_seconds
+        for each in sums.values():
+            last_period = each.last_period
+            found.append(Space(asked, each.measured, each.last_bytes, each.max_bytes, half_up(each.byte_seconds, periods.HOUR),
+                               each.last_objects, each.last_containers))
+        if not sums:
+            found.append(Space(asked))
+    return found, last_period
 
 
 def _runs(connection: Connection, question: TableQuestion, account: bytes, now: float,

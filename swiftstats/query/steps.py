@@ -15,7 +15,7 @@ from swiftstats import periods
 from swiftstats.errors import TimeError
 
 #: What a table can be cut into; `total` is one step.
-GRANULARITIES = ("total", "hour", "day", "month")
+GRANULARITIES = ("total", "period", "hour", "day", "month")
 #: What a word means, as a span.
 WORDS = ("this-month", "last-month", "today")
 EXPECTED = f"2026-10, 2026-10-21, {', '.join(WORDS)}, or {periods.EXPECTED}"
@@ -69,8 +69,10 @@ def span(text: str, zone: tzinfo, now: float) -> tuple[int, Optional[int]]:
     return moment, None
 
 
-def edges(begin: int, end: int, granularity: str, zone: tzinfo) -> list[int]:
+def edges(begin: int, end: int, granularity: str, zone: tzinfo, *, period_seconds: int = periods.HOUR) -> list[int]:
     """Return the moments that cut [begin, end) into steps, both ends included; the first and last step may be cut short."""
+    if granularity == "period":
+        return [*range(begin, end, period_seconds), end]
     found = [begin]
     at = begin
     while granularity != "total":

@@ -163,9 +163,9 @@ class _Batch:
 def cells_of(connection: Connection, question: TableQuestion, ids: Sequence[int],
              ) -> dict[tuple[int, Optional[str]], list[tuple[int, Cells]]]:
     """Return (start of step, cells) of each account, or account and server, where there is anything."""
-    if not question.granularity == "hour":
+    if question.granularity not in ("period", "hour"):
         return many.steps(connection, ids, question.edges, by_server=question.by_server)
-    # Steps of an hour are as many as hours: those are read at once, and shorter periods added up here.
+    # Steps of a period or an hour are as many as rows: those are read at once, and shorter periods added up here.
     hours = many.hours(connection, ids, question.begin, question.end, by_server=question.by_server)
     found = {}
     for owner, counted in hours.items():

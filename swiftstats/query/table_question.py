@@ -204,11 +204,12 @@ class _Reader:
 
     def edges(self, begin: int, end: int, granularity: str, zone: tzinfo, period_seconds: int, max_periods: int,
               ) -> tuple[int, ...]:
-        shortest = {"total": end - begin, "hour": periods.HOUR, "day": 23 * periods.HOUR, "month": 28 * periods.DAY}[granularity]
+        shortest = {"total": end - begin, "period": period_seconds, "hour": periods.HOUR, "day": 23 * periods.HOUR,
+                    "month": 28 * periods.DAY}[granularity]
         if (end - begin) // shortest > max_periods:
             self._fault("granularity", granularity, f"at most {max_periods} steps: a longer step, or a shorter range")
             return begin, end
-        found = steps.edges(begin, end, granularity, zone)
+        found = steps.edges(begin, end, granularity, zone, period_seconds=period_seconds)
         for edge in found:
             if edge % period_seconds or steps.offset(edge, zone) % period_seconds:
                 self._zone_fault(steps.offset(edge, zone), period_seconds)

@@ -24,7 +24,7 @@ from swiftstats.store import many, usage
 #: Parameters that this page takes.
 PARAMETERS = ("begin", "end", "timezone", "granularity")
 #: The step where none is asked for, by the length of the range; and the longest range of each step, in seconds.
-_STEPS = ((3 * periods.DAY, "hour"), (100 * periods.DAY, "day"))
+_STEPS = ((2 * periods.HOUR, "period"), (3 * periods.DAY, "hour"), (100 * periods.DAY, "day"))
 _LONGEST = {"hour": 33 * periods.DAY, "day": 2 * 366 * periods.DAY}
 #: What is no bill's: these, of requests.
 NOT_BILLED = ("denied", "server_errors")
@@ -46,13 +46,14 @@ def stepped(question: TableQuestion) -> TableQuestion:
     """Return the question with steps that a plot can show; raise BadQuestion."""
     length = question.end - question.begin
     granularity = question.granularity
+    longest = {"period": plots.STEPS * question.period_seconds, **_LONGEST}
     if granularity == "total":
-        granularity = next((step for bound, step in _STEPS if length <= bound), "month")
-    if length > _LONGEST.get(granularity, length):
-        longer = "day or month" if granularity == "hour" and length <= _LONGEST["day"] else "month"
-        raise BadQuestion([Fault("granularity", granularity, f"{longer}: a plot shows at most {plots.STEPS} steps")])
-    return replace(question, granularity=granularity, edges=tuple(
-        steps.edges(question.begin, question.end, granularity, question.zone)))
+        granularity = next((step for bound, step in _STEPS if length <= min(bound, longest[step])), "month")
+    if length > longest.get(granularity, length):
+        longer = [step for step in steps.GRANULARITIES[1:] if length <= longest.get(step, length)]
+        raise BadQuestion([Fault("granularity", granularity, f"{' or '.join(longer)}: a plot shows {plots.STEPS} steps at most")])
+    return replace(question, granularity=granularity, edges=tuple(steps.edges(
+        question.begin, question.end, granularity, question.zone, period_seconds=question.period_seconds)))
 
 
 def shown(connection: Connection, question: TableQuestion, given: Asked, standing: Standing, *, name: str, operator: bool,

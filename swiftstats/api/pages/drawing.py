@@ -67,9 +67,13 @@ def _said(steps: Sequence[plots.Step]) -> str:
 
 
 def _ticks(question: TableQuestion) -> Iterator[tuple[int, str]]:
-    """Yield (index of a step, text) of some steps: hours at round hours or midnight, days and months evenly."""
+    """Yield (index of a step, text) of some steps: hours at round hours or midnight, others evenly."""
     starts = [datetime.fromtimestamp(begin, question.zone) for begin in question.edges[:-1]]
     number = len(starts)
+    if question.granularity == "period":
+        for index in range(0, number, -(-number // _TICKS)):
+            yield index, f"{starts[index]:%H:%M}" + (f":{starts[index]:%S}" if question.period_seconds % 60 else "")
+        return
     if question.granularity == "hour":
         if number <= 48:
             every = next(each for each in (1, 2, 3, 6, 12) if number <= each * _TICKS or each == 12)

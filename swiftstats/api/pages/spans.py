@@ -32,7 +32,11 @@ def presets(question: TableQuestion, *, now: float, complete_through: Optional[i
     shown, zone = (question.begin, question.end), question.zone
     for name, word in _WORDS:
         yield Preset(name, word, None, steps.span(word, zone, now) == shown)
-    over = periods.floor(now, max(question.period_seconds, 60))
+    over = periods.floor(now, question.period_seconds)
+    if question.period_seconds < periods.HOUR:
+        now_on = over + question.period_seconds
+        yield Preset("1 hour", written(now_on - periods.HOUR, question), written(now_on, question),
+                     (now_on - periods.HOUR, now_on) == shown, "period")
     for name, length, granularity in _LENGTHS:
         yield Preset(name, written(over - length, question), written(over, question), (over - length, over) == shown, granularity)
     year = datetime.fromtimestamp(now, zone).year
