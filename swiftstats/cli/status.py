@@ -15,7 +15,7 @@ from swiftstats.errors import StoreError
 from swiftstats.journal.spool import Spool
 from swiftstats.query import site as sites
 from swiftstats.query.site import Site, Space, outcome
-from swiftstats.represent import as_table
+from swiftstats.represent import as_table, bars, people
 from swiftstats.store import engine as store
 from swiftstats.store.losses import Loss
 from swiftstats.store.writers import ServerStatus
@@ -132,11 +132,8 @@ def _table(spool: dict[str, Any], site: Site | None, days: int, *, aligned: bool
     shown = [(f"Spool, {name.replace('_', ' ')}", _word(value)) for name, value in _shown(spool, iso=False).items()]
     parts = [as_table.pairs(shown, aligned=aligned)]
     if site is not None:
-        parts.append(as_table.pairs(_site_pairs(site), aligned=aligned))
-        titles = ("Server", "State", "Closed through", "Last flush", "Backlog", "Spool")
-        parts.append(as_table.rows(titles, [
-            (server.name, _state(server), moment(server.closed_through), moment(server.last_flush), server.backlog_periods,
-             server.spool_bytes) for server in site.servers], aligned=aligned))
+        parts.append(as_table.pairs(_site_pairs(site, ago=aligned), aligned=aligned))
+        parts.append(_servers_drawn(site) if aligned else _servers(site))
         parts += _space(site.space, aligned=aligned)
         parts.append(_losses(site, days, aligned=aligned))
     return "\n".join(parts)
@@ -146,10 +143,32 @@ def _word(value: object) -> object:
     return {True: "yes", False: "no"}[value] if isinstance(value, bool) else "-" if value is None else value
 
 
-def _site_pairs(site: Site) -> list[tuple[str, object]]:
-    """Return how far the site is complete, and who holds it up: who has closed the least."""
+def _servers(site: Site) -> str:
+    """Write servers for a pipe: by name, exact."""
+    return as_table.rows(("Server", "State", "Closed through", "Last flush", "Backlog", "Spool"), [
+        (server.name, _state(server), moment(server.closed_through), moment(server.last_flush), server.backlog_periods,
+         server.spool_bytes) for server in site.servers], aligned=False)
+
+
+def _servers_drawn(site: Site) -> str:
+    """Write servers for a terminal: who holds up the site first, with a bar of how far each is behind."""
+    behind = {server.name: max(0, site.now - server.closed_through)
+              for server in site.servers if server.closed_through is not None and server.state in ("live", "announced")}
+    ordered = sorted(site.servers, key=lambda server: (-behind.get(server.name, -1), server.name))
+    most = max(behind.values(), default=0)
+    return as_table.rows(("Server", "State", "Closed through", "Last flush", "Backlog", "Spool", "Behind", ""), [
+        (server.name, _state(server), moment(server.closed_through), moment(server.last_flush), server.backlog_periods,
+         people.size(server.spool_bytes), people.duration(behind[server.name]) if server.name in behind else None,
+         bars.bar(behind.get(server.name, 0), most)) for server in ordered], aligned=True, right=(5, 6))
+
+
+def _site_pairs(site: Site, *, ago: bool) -> list[tuple[str, object]]:
+    """Return how far the site is complete, and who holds it up: who has closed the least. `ago`: for people."""
     through, closed = site.freshness.complete_through, site.freshness.closed_through
-    found: list[tuple[str, object]] = [("Complete through", moment(through) or "nothing is closed yet")]
+    shown = moment(through) or "nothing is closed yet"
+    if ago and through is not None:
+        shown += f", {people.duration(max(0, site.now - through))} ago"
+    found: list[tuple[str, object]] = [("Complete through", shown)]
     if closed:
         least = min(closed.values())
         found.append(("Waiting for", ", ".join(site.freshness.waiting_for(least + 1))))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from typing import Iterable, Iterator, Sequence
+import unicodedata
+from typing import Collection, Iterable, Iterator, Sequence
 
 from swiftstats import periods
 from swiftstats.query.answer import Breakdown, Detail, Sum
@@ -18,17 +19,30 @@ def clean(value: object) -> str:
     return "" if value is None else _CONTROL.sub("\ufffd", str(value))
 
 
-def rows(titles: Sequence[str], body: Iterable[Sequence[object]], *, aligned: bool) -> str:
-    """Write a table with a line of titles. Numbers are aligned to the right."""
+def width(text: str) -> int:
+    """Return how many columns a terminal takes for a text: two for a wide character, none for what combines with others."""
+    return sum(0 if unicodedata.combining(each) or unicodedata.category(each) in ("Mn", "Me", "Cf")
+               else 2 if unicodedata.east_asian_width(each) in "WF" else 1 for each in text)
+
+
+def padded(text: str, columns: int, *, right: bool = False) -> str:
+    """Return a text with as many spaces as fill so many columns, behind it, or before it."""
+    space = " " * (columns - width(text))
+    return space + text if right else text + space
+
+
+def rows(titles: Sequence[str], body: Iterable[Sequence[object]], *, aligned: bool, right: Collection[int] = ()) -> str:
+    """Write a table with a line of titles. Numbers are aligned to the right, and so are the columns of `right`."""
     lines = [[clean(value) for value in row] for row in body]
     if not aligned:
         return "".join("\t".join(line) + "\n" for line in [list(titles), *lines])
     table = [list(titles), *lines]
-    widths = [max(len(line[column]) for line in table) for column in range(len(titles))]
-    numeric = [bool(lines) and all(re.fullmatch(r"-?\d*", line[column]) for line in lines) for column in range(len(titles))]
+    widths = [max(width(line[column]) for line in table) for column in range(len(titles))]
+    numeric = [column in right or bool(lines) and all(re.fullmatch(r"-?\d*", line[column]) for line in lines)
+               for column in range(len(titles))]
     return "".join(
-        "  ".join(cell.rjust(width) if right else cell.ljust(width) for cell, width, right in zip(line, widths, numeric)).rstrip()
-        + "\n" for line in table
+        "  ".join(padded(cell, columns, right=number) for cell, columns, number in zip(line, widths, numeric)).rstrip() + "\n"
+        for line in table
     )
 
 
@@ -60,8 +74,8 @@ def pairs(found: Iterable[tuple[str, object]], *, aligned: bool) -> str:
     lines = [(name, clean(value)) for name, value in found]
     if not aligned:
         return "".join(f"{name}\t{value}\n" for name, value in lines)
-    width = max((len(name) for name, _ in lines), default=0)
-    return "".join(f"{name.ljust(width)}  {value}".rstrip() + "\n" for name, value in lines)
+    columns = max((width(name) for name, _ in lines), default=0)
+    return "".join(f"{padded(name, columns)}  {value}".rstrip() + "\n" for name, value in lines)
 
 
 def header_pairs(header: Header) -> list[tuple[str, object]]:

@@ -13,9 +13,10 @@ from sqlalchemy import BigInteger, Column, Integer, LargeBinary, MetaData, Strin
 from sqlalchemy.dialects import mysql
 
 from swiftstats.fields import CELLS, NAME_BYTES
+from swiftstats.petnames import NAME_BYTES as PETNAME_BYTES
 
 #: The revision that this code reads and writes. Revisions are four digits, so that older and newer can be told apart.
-REVISION = "0005"
+REVISION = "0006"
 
 #: The longest name of a replica: a server's, a slash, a device's.
 REPLICA_BYTES = 512
@@ -375,3 +376,13 @@ kept = Table(
 
 #: What is told by the hour, and leaves by the day: on MySQL and MariaDB in partitions by month, of the day that leads the key.
 BY_DAY = (io_hours, space_reports, space_readings, space_containers)
+
+#: What this site calls its accounts, those too that have used nothing yet: the raw name of an account, and UTF-8.
+petnames = Table(
+    "petnames", metadata,
+    Column("account", _binary(NAME_BYTES), primary_key=True),
+    Column("name", _binary(PETNAME_BYTES), nullable=False),
+    UniqueConstraint("name", "account", name="petnames_by_name"),  # an index that MySQL makes with the table
+    sqlite_with_rowid=False,
+    **_MYSQL,
+)

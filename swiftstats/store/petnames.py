@@ -1,0 +1,103 @@
+"""Petnames: what this site calls its accounts, known or not yet; and the accounts of a group of them.
+
+They are no part of usage: nothing that is counted depends on one, no other site is sent one, and whoever reads them reads what
+stands now. Two accounts may have the same.
+"""
+
+from __future__ import annotations
+
+from typing import Iterator, Mapping, NamedTuple, Optional, Sequence
+
+from sqlalchemy import ColumnElement, Connection, and_, delete, func, or_, select
+
+from swiftstats.petnames import SEPARATOR
+from swiftstats.store import upsert
+from swiftstats.store.many import Found
+from swiftstats.store.schema import accounts, petnames
+
+#: Petnames that one statement of a whole list reads.
+PAGE = 1000
+
+
+class Petname(NamedTuple):
+    """An account, by its raw name with the prefix, and what it is called here."""
+
+    account: bytes
+    name: str
+
+
+class Group(NamedTuple):
+    """A group, how many accounts are called just so, and how many with all below."""
+
+    name: str
+    own: int
+    total: int
+
+
+def put(connection: Connection, names: Mapping[bytes, str]) -> None:
+    """Give accounts their petnames, which are checked; one that an account had is replaced."""
+    upsert.latest(connection, petnames, [(account, names[account].encode()) for account in sorted(names)])
+
+
+def remove(connection: Connection, names: Sequence[bytes]) -> int:
+    """Take the petnames of accounts away; return how many had one."""
+    gone = 0
+    for start in range(0, len(names), upsert.NAMES):
+        gone += connection.execute(delete(petnames).where(petnames.c.account.in_(names[start:start + upsert.NAMES]))).rowcount
+    return gone
+
+
+def of(connection: Connection, names: Sequence[bytes]) -> dict[bytes, str]:
+    """Return the petnames of a batch of accounts, by raw name; an account without one is not in it."""
+    found: dict[bytes, str] = {}
+    for start in range(0, len(names), upsert.NAMES):
+        query = select(petnames).where(petnames.c.account.in_(names[start:start + upsert.NAMES]))
+        found.update((bytes(account), bytes(name).decode()) for account, name in connection.execute(query))
+    return found
+
+
+def listed(connection: Connection, group: Optional[str] = None) -> Iterator[Petname]:
+    """Yield every petname, or a group's with all below, by name and account; bounded in memory."""
+    key = (petnames.c.name, petnames.c.account)
+    query = select(petnames.c.account, petnames.c.name).where(*_within(group)).order_by(*key).limit(PAGE)
+    page = list(connection.execute(query))
+    while page:
+        yield from (Petname(bytes(account), bytes(name).decode()) for account, name in page)
+        account, name = page[-1]
+        after = or_(petnames.c.name > name, and_(petnames.c.name == name, petnames.c.account > account))
+        page = list(connection.execute(query.where(after)))
+
+
+def groups(connection: Connection) -> list[Group]:
+    """Return every group that has anything below it, by name; memory is that of the groups."""
+    below: dict[str, int] = {}
+    for each in listed(connection):
+        parts = each.name.split(SEPARATOR)
+        for length in range(1, len(parts)):
+            group = SEPARATOR.join(parts[:length])
+            below[group] = below.get(group, 0) + 1
+    names = sorted(below)
+    own: dict[str, int] = {}
+    for start in range(0, len(names), upsert.NAMES):
+        asked = [name.encode() for name in names[start:start + upsert.NAMES]]
+        query = select(petnames.c.name, func.count()).where(petnames.c.name.in_(asked)).group_by(petnames.c.name)
+        own.update((bytes(name).decode(), number) for name, number in connection.execute(query))
+    return [Group(name, own.get(name, 0), own.get(name, 0) + below[name]) for name in names]
+
+
+def accounts_after(connection: Connection, group: str, *, after: Optional[bytes], limit: int) -> list[Found]:
+    """Return at most `limit` accounts of a group with all below, those of the dictionary after `after`, by name, bytewise."""
+    query = (select(accounts.c.id, accounts.c.name).join_from(petnames, accounts, accounts.c.name == petnames.c.account)
+             .where(*_within(group)))
+    if after is not None:
+        query = query.where(accounts.c.name > after)
+    return [Found(number, bytes(name)) for number, name in connection.execute(query.order_by(accounts.c.name).limit(limit))]
+
+
+def _within(group: Optional[str]) -> list[ColumnElement[bool]]:
+    """Return what keeps the petnames of a group: itself, and the range of the key that begins with it and a separator."""
+    if group is None:
+        return []
+    name = group.encode()
+    below, behind = name + SEPARATOR.encode(), name + bytes([ord(SEPARATOR) + 1])
+    return [or_(petnames.c.name == name, and_(petnames.c.name >= below, petnames.c.name < behind))]
