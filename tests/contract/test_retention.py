@@ -30,6 +30,7 @@ from tests.contract.test_store_usage import cells
 from tests.contract.test_store_writers import T, register
 from tests.support.hosts import Host, complete_through, losses, total
 from tests.support.levels import report
+from tests.support.service import Client, make
 
 #: The first day of this month, and of those after it: MariaDB's partitions are made by today's date.
 OLD = periods.month(int(datetime.now(timezone.utc).timestamp()) // DAY)
@@ -230,6 +231,24 @@ def test_tables_of_what_has_left(engine: Engine, clock: None) -> None:
     assert faults(begin=iso(OLD + 1), by="server") == ["begin"]
     assert faults(begin=iso(OLD)[:11] + "05:00:00Z") == ["begin"]
     assert faults(begin=iso(OLD)[:10], end=iso(OLD + 2)[:10], granularity="day", timezone="Asia/Tokyo") == ["timezone"]
+
+
+def test_the_service_says_so(engine: Engine, store_url: str, clock: None) -> None:
+    """The service answers 400 with the fault where hours have left, and the sum over whole days all the same."""
+    fill(engine, range(OLD, OLD + 3))
+    rolled(engine)
+    leave(engine)
+    client = Client(make(store_url, now=NOW))
+    asked = {"account_id": NAMES[0].decode(), "begin_time": periods.format(OLD * DAY), "end_time": periods.format(NEXT * DAY)}
+    for path in ("/io_detail", "/space_detail"):
+        (fault,) = client.faults(path, asked)
+        assert (fault["parameter"], fault["value"]) == ("begin_time", asked["begin_time"])
+        assert fault["expected"].startswith(periods.format(NEXT * DAY))
+    assert client.get("/io_sum", asked).status_int == client.get("/space_sum", asked).status_int == 200
+    (fault,) = client.faults("/usage", {"begin": iso(OLD), "end": iso(NEXT), "granularity": "hour"})
+    assert fault["parameter"] == "granularity"
+    for form in ("json", "csv", "ndjson"):
+        assert client.get("/usage", {"begin": iso(OLD), "end": iso(NEXT), "granularity": "day", "format": form}).status_int == 200
 
 
 def iso(day: int) -> str:
