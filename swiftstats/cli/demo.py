@@ -98,6 +98,7 @@ def _exercise(site: Site, summary: dict[str, object], *, again: bool) -> None:
     clients = traffic.Clients(site.swift.url, {user.account: user for user in site.swift.users})
     tokens = {"operator": site.token, "test": clients.swift("test").get_auth()[1]}
     begin = periods.floor(time.time(), seconds)
+    print("\n" + show.pages(site), flush=True)
     ledger = Ledger(site.swift.proxy.port)
     traffic.run(clients, ledger, _say)
     _say("test and test2: what their containers hold")
@@ -122,11 +123,13 @@ def _exercise(site: Site, summary: dict[str, object], *, again: bool) -> None:
     print("\n" + show.space(site, *check.wait_space(site, expected, seconds=60)), flush=True)
     _say("the space of each account is what its containers hold")
     summary["space"] = expected
+    print("\n" + show.pages(site, begin, end), flush=True)
     print("\n" + show.by_hand(site, tokens["operator"]), flush=True)
 
 
 def _stay(site: Site) -> NoReturn:
     """Wait for Ctrl-C; say so when a server ends by itself."""
+    _say(f"in a browser: {site.url}/ and this token: {site.token}")
     _say("Swift and the service stay up; Ctrl-C stops them")
     while True:
         site.check()

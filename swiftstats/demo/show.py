@@ -89,6 +89,16 @@ def space(site: Site, begin: int, end: int) -> str:
     return f"The space that an account occupies:\n\n$ {query.command}\n{_pretty(query.answer())}\n"
 
 
+def pages(site: Site, begin: int | None = None, end: int | None = None) -> str:
+    """Return where to look with a browser, and what to paste there; with a range, also at what the demo's traffic made."""
+    lines = ["Look at it in a browser, and paste this token there:", "", f"  {site.url}/usage", f"  {site.token}", ""]
+    if begin is not None and end is not None:
+        around = f"begin={periods.iso(begin - site.period_seconds)}&end={periods.iso(end + 6 * site.period_seconds)}"
+        lines += ["What this traffic made of AUTH_test, period by period; and how the site stands:", "",
+                  f"  {site.url}/accounts/AUTH_test?{around}", f"  {site.url}/status", ""]
+    return "\n".join(lines)
+
+
 def by_hand(site: Site, operator: str) -> str:
     """Return commands to paste, that go on from here."""
     swift = site.swift

