@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import Any, Iterator, Sequence
 
+from sqlalchemy import Connection
 from webob import Response  # type: ignore[import-untyped]
 
 from swiftstats import fields as known
@@ -20,7 +22,7 @@ from swiftstats.represent import listing, table_csv, table_formats
 from swiftstats.represent.listing import Listing
 from swiftstats.represent.table_names import text_of
 from swiftstats.store import engine as store
-from swiftstats.store import losses, status
+from swiftstats.store import losses, petnames, status
 from swiftstats.store.many import Found
 
 
@@ -112,10 +114,17 @@ def accounts(service: Service, environ: Environ, given: TableGiven) -> Response:
                 if len(page) > question.limit:
                     following = marker_of(page[question.limit - 1].name)
                 found = iter(page[:question.limit])
-            rows = ((text_of(each.name), None) for each in found)
+            rows = _called(connection, found)
             yield from _written(given, Listing("accounts", "account", ("account", "petname"), rows, following))
 
     return _listed(environ, given, pieces())
+
+
+def _called(connection: Connection, found: Iterator[Found]) -> Iterator[tuple[str, str | None]]:
+    """Yield accounts with their petnames, some at a time."""
+    while batch := list(islice(found, selection.BATCH)):
+        named = petnames.of(connection, [each.name for each in batch])
+        yield from ((text_of(each.name), named.get(each.name)) for each in batch)
 
 
 def servers(service: Service, environ: Environ, given: TableGiven) -> Response:

@@ -23,7 +23,7 @@ from swiftstats.query.selection import BATCH, Selection
 from swiftstats.query.space import half_up
 from swiftstats.query.table_header import TableHeader
 from swiftstats.query.table_question import TableQuestion
-from swiftstats.store import many, usage
+from swiftstats.store import many, petnames, usage
 from swiftstats.store.many import Found
 from swiftstats.store.space_sums import SpaceSum
 
@@ -122,6 +122,7 @@ class _Batch:
         self._header, self._found, self._now = header, found, now
         self._question = question = header.question
         ids = [each.id for each in found]
+        self._petnames = petnames.of(connection, [each.name for each in found])
         self._cells = cells_of(connection, question, ids)
         self._space: list[dict[int, SpaceSum]] = [{} for _ in question.edges[1:]]
         if question.space:
@@ -156,7 +157,8 @@ class _Batch:
                 begun = len(question.edges) == 2 or (first is not None and end > first and begin <= self._now)
                 io: Values = (None,) * len(fields.FIELDS) if cells is None and not begun else fields.values(cells or _NOTHING)
                 rows.append(Row(account.name, server, begin, self._header.complete(end),
-                                (*(io[at] for at in question.io), *_space_values(question, space, begin, end))))
+                                (*(io[at] for at in question.io), *_space_values(question, space, begin, end)),
+                                self._petnames.get(account.name)))
         return rows
 
 

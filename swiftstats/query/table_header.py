@@ -12,7 +12,7 @@ from swiftstats.errors import SwiftStatsError
 from swiftstats.query import kept, steps
 from swiftstats.query.freshness import touched
 from swiftstats.query.table_question import TableQuestion
-from swiftstats.store import changes, many, space, status, usage, writers
+from swiftstats.store import changes, many, petnames, space, status, usage, writers
 from swiftstats.store.status import ServerStatus
 
 
@@ -106,7 +106,8 @@ def header(connection: Connection, question: TableQuestion, *, now: float) -> Ta
         incomplete=touched(question, ((loss.begin, loss.end) for loss in losses)),
         corrected=touched(question, ((start, start + 1) for start in corrected)),
         servers=_servers(connection, question, now) if question.by_server else (),
-        version=repr((changes.version(connection, question.begin, question.end, space=bool(question.space)), losses)))
+        version=repr((changes.version(connection, question.begin, question.end, space=bool(question.space)), losses,
+                      petnames.version(connection))))
     if question.final and not found.final:
         raise NotFinal(found)
     return found

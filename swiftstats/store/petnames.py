@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from typing import Iterator, Mapping, NamedTuple, Optional, Sequence
 
-from sqlalchemy import ColumnElement, Connection, and_, delete, func, or_, select
+from sqlalchemy import ColumnElement, Connection, and_, delete, func, or_, select, update
 
 from swiftstats.petnames import SEPARATOR
 from swiftstats.store import upsert
 from swiftstats.store.many import Found
-from swiftstats.store.schema import accounts, petnames
+from swiftstats.store.schema import accounts, petname_changes, petnames
 
 #: Petnames that one statement of a whole list reads.
 PAGE = 1000
@@ -36,15 +36,22 @@ class Group(NamedTuple):
 
 def put(connection: Connection, names: Mapping[bytes, str]) -> None:
     """Give accounts their petnames, which are checked; one that an account had is replaced."""
+    _change(connection)
     upsert.latest(connection, petnames, [(account, names[account].encode()) for account in sorted(names)])
 
 
 def remove(connection: Connection, names: Sequence[bytes]) -> int:
     """Take the petnames of accounts away; return how many had one."""
+    _change(connection)
     gone = 0
     for start in range(0, len(names), upsert.NAMES):
         gone += connection.execute(delete(petnames).where(petnames.c.account.in_(names[start:start + upsert.NAMES]))).rowcount
     return gone
+
+
+def version(connection: Connection) -> int:
+    """Return a number that is another one whenever a petname may be."""
+    return connection.execute(select(petname_changes.c.changes)).scalar() or 0
 
 
 def of(connection: Connection, names: Sequence[bytes]) -> dict[bytes, str]:
@@ -101,3 +108,9 @@ def _within(group: Optional[str]) -> list[ColumnElement[bool]]:
     name = group.encode()
     below, behind = name + SEPARATOR.encode(), name + bytes([ord(SEPARATOR) + 1])
     return [or_(petnames.c.name == name, and_(petnames.c.name >= below, petnames.c.name < behind))]
+
+
+def _change(connection: Connection) -> None:
+    """Take note of a change, before it: of two at once the second waits."""
+    upsert.maximum(connection, petname_changes, [(1, 0)], ())
+    connection.execute(update(petname_changes).values(changes=petname_changes.c.changes + 1))

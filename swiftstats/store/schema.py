@@ -377,6 +377,14 @@ kept = Table(
 #: What is told by the hour, and leaves by the day: on MySQL and MariaDB in partitions by month, of the day that leads the key.
 BY_DAY = (io_hours, space_reports, space_readings, space_containers)
 
+#: How often petnames were changed, in one row, id 1, which is there from the first time on: what shows them depends on it.
+petname_changes = Table(
+    "petname_changes", metadata,
+    Column("id", Integer(), primary_key=True, autoincrement=False),
+    _changes(),
+    **_MYSQL,
+)
+
 #: What this site calls its accounts, those too that have used nothing yet: the raw name of an account, and UTF-8.
 petnames = Table(
     "petnames", metadata,

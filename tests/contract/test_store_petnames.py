@@ -35,6 +35,17 @@ def test_remove(engine: Engine) -> None:
         assert petnames.of(connection, list(NAMES)).keys() == NAMES.keys() - {b"AUTH_a", b"AUTH_b"}
 
 
+def test_version(engine: Engine) -> None:
+    """Whoever shows petnames learns that they changed, and that they did not."""
+    seen = []
+    for change in (lambda connection: None, lambda connection: petnames.put(connection, {b"AUTH_a": "x"}), lambda connection: None,
+                   lambda connection: petnames.remove(connection, [b"AUTH_a"])):
+        with write(engine) as connection:
+            change(connection)
+            seen.append(petnames.version(connection))
+    assert seen == [0, 1, 1, 2]
+
+
 def test_groups(engine: Engine) -> None:
     """A group has what is called just so and all below it, and nothing that only begins alike."""
     with write(engine) as connection:
