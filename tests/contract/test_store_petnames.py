@@ -38,8 +38,9 @@ def test_remove(engine: Engine) -> None:
 def test_version(engine: Engine) -> None:
     """Whoever shows petnames learns that they changed, and that they did not."""
     seen = []
-    for change in (lambda connection: None, lambda connection: petnames.put(connection, {b"AUTH_a": "x"}), lambda connection: None,
-                   lambda connection: petnames.remove(connection, [b"AUTH_a"])):
+    for change in (
+            lambda connection: None, lambda connection: petnames.put(connection, {b"AUTH_a": "x"}), lambda connection: None,
+            lambda connection: petnames.remove(connection, [b"AUTH_a"])):
         with write(engine) as connection:
             change(connection)
             seen.append(petnames.version(connection))
