@@ -131,8 +131,12 @@ def _stay(site: Site) -> NoReturn:
     """Wait for Ctrl-C; say so when a server ends by itself."""
     _say(f"in a browser: {site.url}/ and this token: {site.token}")
     _say("Swift and the service stay up; Ctrl-C stops them")
+    crawled = time.monotonic()
     while True:
         site.check()
+        if time.monotonic() - crawled > site.period_seconds:  # so that pages show a level, and not one reading
+            site.command("space", "--once")
+            crawled = time.monotonic()
         time.sleep(0.5)
 
 

@@ -15,7 +15,7 @@ import pytest
 
 from swiftstats.demo.processes import wait_for
 
-pytestmark = [pytest.mark.swift, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.swift, pytest.mark.browser, pytest.mark.timeout(300)]
 
 PERIOD = "20"
 
@@ -97,6 +97,7 @@ def test_ctrl_c_loses_nothing(folder: Path) -> None:
         capture_output=True, text=True, timeout=120,
     )
     assert done.returncode == 0, f"{script}\n{done.stdout}\n{done.stderr}"
+    _look(demo)
     assert demo.end(signal.SIGINT) == 0, demo.text
     assert "everything that was started has ended" in demo.text
     assert not demo.left()
@@ -111,6 +112,31 @@ def test_ctrl_c_loses_nothing(folder: Path) -> None:
         more = {"PUT": 1, "GET": 1, "HEAD": None, "Bytes_In": size, "Bytes_Out": size}.get(title, 0)
         # The service asks Swift by a HEAD whether a token is good, on its owner's account.
         assert more is None or after[title] == before[title] + more, title
+
+
+def _look(demo: Demo) -> None:
+    """Open the page that the demo names, with the token that it shows: in two clicks at most, what a new user wants to know."""
+    from tests.support.pages import chromium, window
+
+    words = demo.lines[_line_of(demo, "in a browser: ")].split()
+    url, token = words[words.index("browser:") + 1], words[-1]
+    with chromium() as browser, window(browser) as page:
+        page.goto(url)
+        page.get_by_label("Token", exact=True).fill(token)
+        page.get_by_role("button", name="Sign in").click()
+        page.wait_for_url(url + "usage")
+        assert page.locator("tbody th").all_inner_texts() == ["(unknown)", "AUTH_test", "AUTH_test2"]
+        assert "demo-proxy" not in page.locator(".strip").inner_text()  # it holds nothing up
+        with page.expect_download() as waiting:
+            page.get_by_role("link", name="CSV", exact=True).click()
+        assert waiting.value.suggested_filename.endswith("not-final.csv")
+        with page.expect_navigation():
+            page.get_by_role("link", name="Bytes out").click()
+        assert page.locator("tbody th").first.inner_text() == "AUTH_test"
+        page.goto(url)
+        with page.expect_navigation():
+            page.get_by_role("link", name="Last month").click()
+        assert "✓ Final." in page.locator(".strip").inner_text()
 
 
 def _line_of(demo: Demo, text: str) -> int:

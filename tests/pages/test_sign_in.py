@@ -25,7 +25,7 @@ def test_a_wrong_token_is_refused_and_in_no_log(browser, site: PagesSite, caplog
     with caplog.at_level(logging.DEBUG), window(browser) as page:
         page.goto(site.url + "/usage")
         assert "/login?next=" in page.url
-        page.get_by_label("Token").fill("swst_nobody-knows-this")
+        page.get_by_label("Token", exact=True).fill("swst_nobody-knows-this")
         page.get_by_role("button", name="Sign in").click()
         assert "Nobody knows that" in page.get_by_role("alert").inner_text()
         assert "swst_nobody-knows-this" not in page.content()
@@ -40,13 +40,13 @@ def test_one_comes_back_to_what_was_asked_for(browser, site: PagesSite):
     """Whoever has to sign in first comes to the page that was asked for, and never to another host."""
     with window(browser) as page:
         page.goto(site.url + "/accounts/AUTH_a?begin=2026-11&units=si")
-        page.get_by_label("Token").fill(site.operator)
+        page.get_by_label("Token", exact=True).fill(site.operator)
         page.get_by_role("button", name="Sign in").click()
         page.wait_for_url("**/accounts/AUTH_a?begin=2026-11&units=si")
     for evil in ("//evil.example", "https://evil.example/", "/\\evil.example", "/\t/evil.example", "javascript:alert(1)"):
         with window(browser) as page:
             page.goto(site.url + "/login?next=" + urllib.parse.quote(evil, safe=""))
-            page.get_by_label("Token").fill(site.operator)
+            page.get_by_label("Token", exact=True).fill(site.operator)
             page.get_by_role("button", name="Sign in").click()
             page.wait_for_url(lambda url: "/login" not in url)
             assert page.url == site.url + "/usage", evil

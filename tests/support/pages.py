@@ -110,7 +110,7 @@ def account_url(site: PagesSite, name: str) -> str:
 def sign_in(page: Page, site: PagesSite, token: str) -> None:
     """Sign in by the form, as a person does."""
     page.goto(site.url + "/login")
-    page.get_by_label("Token").fill(token)
+    page.get_by_label("Token", exact=True).fill(token)
     page.get_by_role("button", name="Sign in").click()
     page.wait_for_url(lambda url: "/login" not in url)
 

@@ -10,7 +10,7 @@ from markupsafe import Markup
 from sqlalchemy import Connection
 
 from swiftstats import fields, periods
-from swiftstats.api.pages import drawing, spans, strip
+from swiftstats.api.pages import beneath, drawing, spans, strip
 from swiftstats.api.pages.asked import Asked
 from swiftstats.api.pages.drawing import AT, METHODS
 from swiftstats.query import steps
@@ -68,7 +68,7 @@ def shown(connection: Connection, question: TableQuestion, given: Asked, standin
         "strip": strip.of_range(standing, question.begin, question.end, zone=question.zone, names=operator,
                                 lost_periods=len(found.header.incomplete)),
         "tiles": _tiles(connection, found, given.units),
-        "figures": [_figure(plot, found) for plot in drawing.drawn(found, given.units)],
+        "figures": _figures(found, given.units),
         "files": [(form.upper(), "/usage" + given.file(**table, format=form), f"{stem}.{form}")
                   for form in ("csv", "ndjson", "json", "xml")],
         "curl": f"{origin}/usage{given.file(**table, format='csv')}", "petname": petnames.of(connection, [raw]).get(raw),
@@ -142,16 +142,17 @@ def _before(question: TableQuestion) -> int:
     return question.begin - (question.end - question.begin)
 
 
-def _figure(plot: plots.Plot, found: Series) -> Mapping[str, Any]:
-    """Return a plot with the table of its numbers."""
-    kinds = {"requests": "count", "byte-hours": "B·h"}
-    rows = []
-    for step, drawn in zip(found.steps, plot.steps):
-        empty: Any = "" if drawn.state == "future" else None
-        values = [empty] * len(plot.series) if drawn.values is None else list(drawn.values)
-        rows.append((step, values, drawn.state))
-    return {"plot": plot, "svg": Markup(plots.svg(plot)), "rows": rows, "kind": kinds.get(plot.name, "B"),
-            "sum": _sum(plot, found.total)}
+def _figures(found: Series, units: str) -> list[Mapping[str, Any]]:
+    """Return each plot with the table of its numbers."""
+    begun = beneath.heads(found.steps, found.header.question)
+    made: list[Mapping[str, Any]] = []
+    for plot in drawing.drawn(found, units):
+        of, level = "·h" if plot.name == "byte-hours" else "", plot.name in ("space", "byte-hours")
+        counts = plot.name == "requests"
+        made.append({"plot": plot, "svg": Markup(plots.svg(plot)), "counts": counts, "of": of, "level": level,
+                     "rows": beneath.rows(plot, begun, units=None if counts else units, of=of, level=level),
+                     "number": len(plot.steps), "sum": _sum(plot, found.total)})
+    return made
 
 
 def _sum(plot: plots.Plot, total: Step) -> Optional[tuple[int, ...]]:

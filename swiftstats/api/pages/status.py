@@ -58,15 +58,13 @@ class Busiest:
     def __init__(self) -> None:
         self._kept: tuple[Optional[int], list[Busy]] = (None, [])
 
-    def at(self, connection: Connection, complete_through: Optional[int], period_seconds: int,
-           ) -> tuple[Optional[int], list[Busy]]:
+    def at(self, connection: Connection, complete_through: Optional[int]) -> tuple[Optional[int], list[Busy]]:
         """Return the hour's end, and its busiest accounts by requests."""
         if complete_through is None:
             return None, []
-        hour = max(period_seconds, periods.HOUR) if complete_through % periods.HOUR == 0 else period_seconds
         kept, found = self._kept
         if kept != complete_through:
-            found = _busiest(connection, complete_through - hour, complete_through)
+            found = _busiest(connection, complete_through - periods.HOUR, complete_through)
             self._kept = complete_through, found
         return complete_through, found
 
@@ -76,8 +74,7 @@ def _busiest(connection: Connection, begin: int, end: int) -> list[Busy]:
     by_name = {each.name: each for each in many.named(connection, names)}
     top = [by_name[name] for name in names]
     ids = [each.id for each in top]
-    length = end - begin
-    edges = tuple(range(begin - 24 * length, end + 1, length))
+    edges = tuple(range(begin - 24 * periods.HOUR, end + 1, periods.HOUR))
     found = many.steps(connection, ids, edges)
     rows = []
     for each in top:
@@ -95,7 +92,7 @@ def shown(connection: Connection, standing: Standing, busiest: Busiest) -> Mappi
     found = site.read(connection, now=standing.now, days=DAYS)
     took = time.perf_counter() - started
     lost = [loss for loss in found.losses if loss.recorded_at > standing.now - periods.DAY]
-    hour, busy = busiest.at(connection, standing.complete_through, standing.period_seconds)
+    hour, busy = busiest.at(connection, standing.complete_through)
     due = periods.floor(standing.now, standing.period_seconds)
     servers = _rows(found, standing)
     known = accounts.number(connection, at_most=COUNTED + 1)
