@@ -15,7 +15,7 @@ from swiftstats import periods
 from swiftstats.config import Config
 from swiftstats.flush import retention
 from swiftstats.flush.retention import Plan, Step
-from swiftstats.flush.rollup import PAUSE_SECONDS, NotOurTurn
+from swiftstats.flush.turns import PAUSE_SECONDS, NotOurTurn
 from swiftstats.periods import DAY
 from swiftstats.represent import as_table
 from swiftstats.store import engine as engines

@@ -14,7 +14,8 @@ from sqlalchemy.engine import Engine
 
 from swiftstats import config
 from swiftstats.config import Config
-from swiftstats.flush.rollup import PAUSE_SECONDS, Idle, NotOurTurn, Step, roll_up
+from swiftstats.flush.rollup import Idle, Step, roll_up
+from swiftstats.flush.turns import PAUSE_SECONDS, NotOurTurn
 from swiftstats.store import engine as engines
 
 DESCRIPTION = """Sum hours of usage and readings of space up to days, and days up to months, where something changed since: sums

@@ -21,8 +21,7 @@ from sqlalchemy import Engine, Table
 from swiftstats import periods
 from swiftstats.config import Config
 from swiftstats.errors import DatabaseBusy, StoreError
-from swiftstats.flush.rollup import PAUSE_SECONDS, NotOurTurn
-from swiftstats.flush.turns import Turn
+from swiftstats.flush.turns import PAUSE_SECONDS, NotOurTurn, Turn
 from swiftstats.periods import DAY
 from swiftstats.store import engine as engines
 from swiftstats.store import kept, retention

@@ -18,8 +18,8 @@ from functools import partial
 from sqlalchemy.engine import Connection, Engine
 
 from swiftstats import periods
-from swiftstats.errors import StoreError, SwiftStatsError, TooLarge
-from swiftstats.flush.shipping import Result, transact
+from swiftstats.errors import StoreError, TooLarge
+from swiftstats.flush.turns import PAUSE_SECONDS, NotOurTurn, Turn
 from swiftstats.periods import DAY, HOUR
 from swiftstats.store import engine as engines
 from swiftstats.store import marks, rollups
@@ -31,14 +31,8 @@ logger = logging.getLogger("swiftstats.rollup")
 SETTLE_SECONDS = HOUR
 #: How many accounts' ids a first transaction goes over, and how long (s) one should take.
 FIRST_WIDTH, BATCH_SECONDS = 16, 0.2
-#: The pause after a transaction, for whoever waits to write (s).
-PAUSE_SECONDS = 0.01
 #: What the kinds are called.
 NAMES = {marks.IO: "usage", marks.SPACE: "space"}
-
-
-class NotOurTurn(SwiftStatsError):
-    """Another process rolls up, or has taken over; the message says which."""
 
 
 @dataclass(frozen=True)
@@ -58,14 +52,15 @@ def roll_up(engine: Engine, *, holder: str, period_seconds: int, settle: int = S
     `holder` names this process to others; `period_seconds` is the length of periods where the site has none yet. Raises
     NotOurTurn and StoreError: it is to be begun anew then, later.
     """
-    job = _Job(engine, holder.encode("utf-8", "surrogateescape")[:255], now)
-    before = int(job.clock() - settle) // DAY
+    turn = Turn(engine, holder, now)
+    before = int(turn.clock() - settle) // DAY
     with engines.read(engine) as connection:
         days = marks.due_days(connection, before)
         pending = bool(days) or bool(marks.due_months(connection, before))
     if not pending:
         return
-    job.transact(lambda connection: rollups.fix_period(connection, period_seconds))
+    turn.transact(lambda connection: rollups.fix_period(connection, period_seconds))
+    job = _Job(turn)
     try:
         for number, (day, kind) in enumerate(days):
             for share in job.day(kind, day):
@@ -77,7 +72,7 @@ def roll_up(engine: Engine, *, holder: str, period_seconds: int, settle: int = S
                 yield Step(number, len(days) + len(months), share, _what(kind, month)[:-3])
     finally:
         with suppress(StoreError):  # then it is waited for, rollups.TURN_SECONDS
-            transact(engine, lambda connection: rollups.give_turn(connection, job.holder))
+            turn.give()
 
 
 class Idle:
@@ -117,29 +112,13 @@ class Idle:
 class _Job:
     """Days and months in batches of accounts; each transaction takes the turn first."""
 
-    def __init__(self, engine: Engine, holder: bytes, now: Callable[[], float]) -> None:
-        self.engine, self.holder, self._now = engine, holder, now
+    def __init__(self, turn: Turn) -> None:
+        self._transact = turn.transact
         self._widths: dict[Roll, int] = {}  # how many ids a transaction goes over
-
-    def clock(self) -> float:
-        with engines.read(self.engine) as connection:
-            moment = engines.clock(connection)
-        return self._now() if moment is None else moment
-
-    def transact(self, body: Callable[[Connection], Result]) -> Result:
-        """Run `body` in one transaction that has the turn, and return what it does."""
-        def with_turn(connection: Connection) -> Result:
-            clock = engines.clock(connection)
-            now = int(self._now() if clock is None else clock)
-            if not rollups.take_turn(connection, self.holder, now):
-                raise NotOurTurn(f"{(rollups.turn(connection, now) or b'?').decode('utf-8', 'replace')} rolls up")
-            return body(connection)
-
-        return transact(self.engine, with_turn)
 
     def day(self, kind: int, day: int) -> Iterator[float]:
         """Roll a day up; yield the share that is done."""
-        found, last = self.transact(
+        found, last = self._transact(
             lambda connection: (marks.marks_of(connection, kind, day), rollups.last_account(connection)))
         settle = marks.clear
         try:
@@ -149,12 +128,12 @@ class _Job:
             logger.warning("%s has a sum beyond 2^63-1, which is read from its hours", _what(kind, day))
             settle = marks.too_large
         for mark in found:
-            self.transact(partial(settle, found=mark))
+            self._transact(partial(settle, found=mark))
             yield 1.0
 
     def month(self, kind: int, month: int) -> Iterator[float]:
         """Roll a month up; yield the share that is done."""
-        changed, last = self.transact(
+        changed, last = self._transact(
             lambda connection: (rollups.changes(connection, kind, month), rollups.last_account(connection)))
         too_large = False
         try:
@@ -162,7 +141,7 @@ class _Job:
         except TooLarge:
             logger.warning("%s has a sum beyond 2^63-1, which is read from its days", _what(kind, month)[:-3])
             too_large = True
-        self.transact(lambda connection: rollups.end_month(connection, kind, month, changed, too_large=too_large))
+        self._transact(lambda connection: rollups.end_month(connection, kind, month, changed, too_large=too_large))
         yield 1.0
 
     def _batches(self, rolls: Sequence[Roll], unit: int, last: int, before: Callable[[Connection], None]) -> Iterator[float]:
@@ -172,7 +151,7 @@ class _Job:
             while low <= last:
                 width = self._widths.get(roll, FIRST_WIDTH)
                 began = time.monotonic()
-                self.transact(partial(_batch, before, roll, unit, low, low + width))
+                self._transact(partial(_batch, before, roll, unit, low, low + width))
                 low, took = low + width, time.monotonic() - began
                 yield (number + min(low / (last + 1), 1)) / len(rolls)
                 # How many rows an account has is anybody's guess: what counts is how long others wait.

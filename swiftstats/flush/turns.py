@@ -6,10 +6,17 @@ from collections.abc import Callable
 
 from sqlalchemy.engine import Connection, Engine
 
-from swiftstats.flush.rollup import NotOurTurn
+from swiftstats.errors import SwiftStatsError
 from swiftstats.flush.shipping import Result, transact
 from swiftstats.store import engine as engines
 from swiftstats.store import rollups
+
+#: The pause after a transaction, for whoever waits to write (s).
+PAUSE_SECONDS = 0.01
+
+
+class NotOurTurn(SwiftStatsError):
+    """Another process has the turn, or has taken it over; the message says which."""
 
 
 class Turn:

@@ -14,8 +14,8 @@ from sqlalchemy import Engine, delete, func, select, update
 from swiftstats import periods
 from swiftstats.errors import StoreError
 from swiftstats.fields import CELL_COUNT, CELLS, STORED_MAX
-from swiftstats.flush.rollup import NotOurTurn
 from swiftstats.flush.shipping import transact
+from swiftstats.flush.turns import NotOurTurn
 from swiftstats.periods import DAY, HOUR
 from swiftstats.query import space as space_query
 from swiftstats.query.question import Question

@@ -10,7 +10,8 @@ from sqlalchemy import Engine, select
 from swiftstats import periods
 from swiftstats.fields import STORED_MAX
 from swiftstats.flush import rollup
-from swiftstats.flush.rollup import NotOurTurn, roll_up
+from swiftstats.flush.rollup import roll_up
+from swiftstats.flush.turns import NotOurTurn
 from swiftstats.periods import DAY, HOUR
 from swiftstats.store import many, ranges, schema, usage
 from swiftstats.store.engine import read, write

@@ -79,7 +79,7 @@ def test_somebody_else_is_at_it(engine: Engine, config: str, capsys: pytest.Capt
     other = roll_up(engine, holder="proxy-2/77", period_seconds=HOUR)
     next(other)
     assert main(["--config", config, "rollup", "--once"]) == 1
-    assert "proxy-2/77 rolls up" in capsys.readouterr().err
+    assert "proxy-2/77 has the turn" in capsys.readouterr().err
     Idle(engine, server="proxy-1", period_seconds=HOUR, stop=threading.Event()).work(WAIT)
     assert kinds(engine)[0] == ranges.HOURS
     other.close()
