@@ -91,7 +91,8 @@ HEADERS = [
     ("Last-Modified", "Wed, 21 Oct 2026 07:28:00 GMT"), ("Etag", "d41d8cd98f00b204e9800998ecf8427e"),
     ("X-Timestamp", "1792567680.00000"), ("X-Trans-Id", "tx0000000000000000000000-0000000000"),
     ("X-Openstack-Request-Id", "tx0000000000000000000000-0000000000"), ("Date", "Wed, 21 Oct 2026 07:28:00 GMT"),
-    ("Vary", "Accept"), ("Cache-Control", "private"), *((f"X-Object-Meta-Key-{number}", f"value {number}") for number in range(9)),
+    ("Vary", "Accept"), ("Cache-Control", "private"),
+    *((f"X-Object-Meta-Key-{number}", f"value {number}") for number in range(9)),
 ]
 #: An environ without what is of one request; twenty headers of the client.
 ENVIRON = {
@@ -101,8 +102,9 @@ ENVIRON = {
     "wsgi.url_scheme": "http", "wsgi.errors": sys.stderr, "wsgi.multithread": True, "wsgi.multiprocess": False,
     "wsgi.run_once": False, "swift.trans_id": "tx0000000000000000000000-0000000000", "swift.cache": None,
     "REMOTE_USER": "test,test:tester,AUTH_7f6a", "HTTP_X_IDENTITY_STATUS": "Confirmed", "HTTP_X_USER_ID": "u",
-    "HTTP_X_PROJECT_ID": "7f6a", "HTTP_X_ROLES": "member,reader", "HTTP_HOST": "swift.example.org", "HTTP_USER_AGENT": "client/1.0",
-    "HTTP_ACCEPT": "*/*", "HTTP_ACCEPT_ENCODING": "gzip", "HTTP_X_AUTH_TOKEN": "AUTH_tk00000000000000000000000000000000",
+    "HTTP_X_PROJECT_ID": "7f6a", "HTTP_X_ROLES": "member,reader", "HTTP_HOST": "swift.example.org",
+    "HTTP_USER_AGENT": "client/1.0", "HTTP_ACCEPT": "*/*", "HTTP_ACCEPT_ENCODING": "gzip",
+    "HTTP_X_AUTH_TOKEN": "AUTH_tk00000000000000000000000000000000",
     "HTTP_CONNECTION": "keep-alive", "HTTP_DATE": "Wed, 21 Oct 2026 07:28:00 GMT", "HTTP_X_TRANS_ID_EXTRA": "x",
     "HTTP_CACHE_CONTROL": "no-cache", "HTTP_X_FORWARDED_FOR": "198.51.100.7",
     **{f"HTTP_X_OBJECT_META_KEY_{number}": f"value {number}" for number in range(6)},
@@ -211,7 +213,8 @@ def measure(name: str, app: Any, method: str, times: int, units: int, ways: dict
     bare = found["bare"]
     # Noise only adds: the least of some rounds in a row is nearer to the truth than any of them.
     calm = {way: [min(each[at:at + 5]) for at in range(0, len(each), 5)] for way, each in found.items()}
-    beyond = {way: [one - other for one, other in zip(each, calm["bare"])] if way != "bare" else each for way, each in calm.items()}
+    beyond = {way: each if way == "bare" else [one - other for one, other in zip(each, calm["bare"])]
+              for way, each in calm.items()}
     case = Case(name, "ns", "dict", beyond)
     if units > 1:
         return Case(name, "ns", "dict", beyond, (Target("filter, ns a chunk", case.median("filter"), 150),),

@@ -85,7 +85,8 @@ class Site:
         rows = [dict(zip(COLUMNS, row)) for row in self.stored(period)]
         if self.engine.dialect.name == "mysql":
             insert: Any = mysql.insert(io_hours)
-            insert = insert.on_duplicate_key_update({name: func.greatest(io_hours.c[name], insert.inserted[name]) for name in CELLS})
+            insert = insert.on_duplicate_key_update({
+                name: func.greatest(io_hours.c[name], insert.inserted[name]) for name in CELLS})
         else:
             insert = sqlite.insert(io_hours)
             insert = insert.on_conflict_do_update(index_elements=list(io_hours.primary_key), set_={

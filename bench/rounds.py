@@ -79,8 +79,8 @@ def report(name: str, cases: Sequence[Case], to: Path | None, **more: Any) -> in
         print(table(case), flush=True)
     if to is not None:
         to.parent.mkdir(parents=True, exist_ok=True)
-        to.write_text(json.dumps({"bench": name, "cases": [_shown(case) for case in cases], **more, "machine": machine()}, indent=1)
-                      + "\n")
+        shown = {"bench": name, "cases": [_shown(case) for case in cases], **more, "machine": machine()}
+        to.write_text(json.dumps(shown, indent=1) + "\n")
     return 0
 
 

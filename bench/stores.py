@@ -19,8 +19,8 @@ from swiftstats import migrations, periods
 from swiftstats.fields import CELLS
 from swiftstats.flush.rollup import roll_up
 from swiftstats.periods import DAY, HOUR
-from swiftstats.store import marks, upsert, writers
 from swiftstats.store import engine as engines
+from swiftstats.store import marks, upsert, writers
 from tests.support.mariadb import MariaDB
 
 BEGIN, END = 1_759_276_800, 1_790_812_800  #: a year from 2025-10-01 on, UTC
@@ -65,8 +65,9 @@ def fill(engine: Engine, url: str, rows: int) -> Made:
     with engines.write(engine) as connection:
         named = upsert.add_accounts(connection, list(SPREAD.values()), BEGIN)
         others = max(named.values()) + 1
-        connection.exec_driver_sql(f"INSERT INTO accounts (name, first_seen) SELECT CONCAT('AUTH_', LPAD(LOWER(HEX(seq)), 32, '0')),"
-                                   f" {BEGIN} FROM seq_1_to_{max(accounts, 1)}")
+        connection.exec_driver_sql(
+            "INSERT INTO accounts (name, first_seen) SELECT CONCAT('AUTH_', LPAD(LOWER(HEX(seq)), 32, '0')),"
+            f" {BEGIN} FROM seq_1_to_{max(accounts, 1)}")
         # A partition a month, as there are when a site has run for a year.
         cuts = [f"PARTITION p{day} VALUES LESS THAN ({day})" for day in range(BEGIN // DAY + 1, END // DAY + 1)
                 if periods.month(day) == day]
@@ -76,11 +77,11 @@ def fill(engine: Engine, url: str, rows: int) -> Made:
         with engines.write(engine) as connection:
             for servers, name in SPREAD.items():
                 connection.exec_driver_sql(
-                    f"INSERT INTO io_hours SELECT {day}, {named[name]}, {day * DAY} + {HOUR} * h.seq, w.id, {_cells('w.id + h.seq')}"
-                    f" FROM seq_0_to_23 h JOIN writers w ON w.id <= {servers} ORDER BY h.seq, w.id")
+                    f"INSERT INTO io_hours SELECT {day}, {named[name]}, {day * DAY} + {HOUR} * h.seq, w.id,"
+                    f" {_cells('w.id + h.seq')} FROM seq_0_to_23 h JOIN writers w ON w.id <= {servers} ORDER BY h.seq, w.id")
             connection.exec_driver_sql(
-                f"INSERT INTO io_hours SELECT {day}, a.id, {day * DAY} + {HOUR} * MOD(a.id, 24), 1 + MOD(a.id, {SERVERS}), {_cells('a.id')}"
-                f" FROM accounts a WHERE a.id >= {others} ORDER BY a.id")
+                f"INSERT INTO io_hours SELECT {day}, a.id, {day * DAY} + {HOUR} * MOD(a.id, 24), 1 + MOD(a.id, {SERVERS}),"
+                f" {_cells('a.id')} FROM accounts a WHERE a.id >= {others} ORDER BY a.id")
             marks.mark(connection, marks.IO, day, 1)
         if (day - BEGIN // DAY) % 30 == 29:
             say(f"{(day - BEGIN // DAY + 1) * (accounts + sum(SPREAD) * 24):,} rows in {time.monotonic() - began:.0f} s")

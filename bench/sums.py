@@ -2,10 +2,10 @@
 
     python -m bench.sums [--rows N] [--rounds N] [--dir DIRECTORY] [--json FILE]
 
-In the store: `sum` is what the service asks, in a snapshot of its own; `rollups` is the plain SQL for the same months through
-PyMySQL, the floor; `hours` is the plain SQL over the hours of that account, day by day a seek of the key. Over HTTP: `answer` is a
-whole GET of `io_sum`, through the application in this process; its own time is the process's, not the database's. Milliseconds a
-question, each round of some of them. `--rows` are generated in a private MariaDB: 10 million take about three minutes.
+`sum` is what the service asks of the store, in a snapshot of its own; `rollups` is the plain SQL for the same months through
+PyMySQL, the floor; `hours` is the plain SQL over the hours of that account, day by day a seek of the key. `answer` is a whole GET
+of `io_sum`, through the application in this process; its own time is the process's, not the database's. Milliseconds a question,
+the median of some of them a round. `--rows` are generated in a private MariaDB: 10 million take about three minutes.
 """
 
 from __future__ import annotations
@@ -94,8 +94,9 @@ def total(store: stores.Made, account: bytes, begin: int) -> int:
 
 def answer(app: Any, account: bytes, begin: int) -> int:
     """Return the same out of an answer over HTTP."""
-    environ = {"REQUEST_METHOD": "GET", "PATH_INFO": "/io_sum", "SCRIPT_NAME": "", "SERVER_NAME": "localhost", "SERVER_PORT": "80",
-               "SERVER_PROTOCOL": "HTTP/1.1", "wsgi.url_scheme": "http", "wsgi.input": None, "wsgi.errors": sys.stderr,
+    environ = {"REQUEST_METHOD": "GET", "PATH_INFO": "/io_sum", "SCRIPT_NAME": "", "SERVER_NAME": "localhost",
+               "SERVER_PORT": "80", "SERVER_PROTOCOL": "HTTP/1.1", "wsgi.url_scheme": "http",
+               "wsgi.input": None, "wsgi.errors": sys.stderr,
                "HTTP_X_ACCOUNT_ID": account.decode(), "HTTP_X_BEGIN_TIME": periods.format(begin),
                "HTTP_X_END_TIME": periods.format(stores.END)}
     status: list[str] = []
