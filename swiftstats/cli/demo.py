@@ -131,12 +131,16 @@ def _stay(site: Site) -> NoReturn:
     """Wait for Ctrl-C; say so when a server ends by itself."""
     _say(f"in a browser: {site.url}/ and this token: {site.token}")
     _say("Swift and the service stay up; Ctrl-C stops them")
-    crawled = time.monotonic()
+    crawled = periods.floor(time.time(), site.period_seconds)
     while True:
         site.check()
-        if time.monotonic() - crawled > site.period_seconds:  # so that pages show a level, and not one reading
-            site.command("space", "--once")
-            crawled = time.monotonic()
+        running = periods.floor(time.time(), site.period_seconds)
+        if running != crawled:  # so that pages show a level, and not one reading
+            crawled = running
+            try:
+                site.command("space", "--once")
+            except SwiftStatsError as error:
+                _say(f"the crawler failed: {str(error).splitlines()[-1]}")
         time.sleep(0.5)
 
 

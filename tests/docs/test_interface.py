@@ -9,6 +9,7 @@ import pytest
 
 from swiftstats import fields
 from swiftstats.api import routes
+from swiftstats.api.pages.site import PAGES
 from tests.docs.documents import fenced, read
 
 
@@ -51,6 +52,12 @@ def test_every_route_is_documented(route):
     assert row, f"docs/api.md lacks the route {route.path}"
     assert row.group(1) == ", ".join(route.methods)
     assert row.group(2).startswith("yes") == route.token
+
+
+def test_every_page_is_documented():
+    """docs/pages.md lists just the pages that there are, each with what it shows."""
+    listed = re.findall(r"^\| `(/\w*/?)` \| (.+) \|$", read("docs/pages.md"), re.MULTILINE)
+    assert listed == list(PAGES.items())
 
 
 def test_no_other_route_is_documented():
