@@ -17,12 +17,13 @@ from swiftstats.store import engine as store
 
 def io_sum(service: Service, environ: Environ, given: Given) -> Response:
     """Answer the sum of requests and bytes."""
-    return _total(service, environ, given, lambda connection, question, now: io.total(connection, question))
+    return _total(service, environ, given, io.total)
 
 
 def space_sum(service: Service, environ: Environ, given: Given) -> Response:
     """Answer what follows of the space for the whole range."""
-    return _total(service, environ, given, lambda connection, question, now: space.total(connection, question, now=now))
+    return _total(service, environ, given, lambda connection, question: space.total(
+        connection, question, now=service.now(connection)))
 
 
 def io_detail(service: Service, environ: Environ, given: Given) -> Response:
@@ -42,12 +43,12 @@ def space_detail(service: Service, environ: Environ, given: Given) -> Response:
 
 
 def _total(service: Service, environ: Environ, given: Given,
-           ask: Callable[[Connection, Question, float], answer.Sum]) -> Response:
+           ask: Callable[[Connection, Question], answer.Sum]) -> Response:
     question = given.question(service.config, detail=False)
     service.rules.check(environ, question.account, question.asked)
     service.check_schema()
     with store.read(service.engine) as connection:
-        found = ask(connection, question, service.now(connection))
+        found = ask(connection, question)
     form = given.format
     return respond(form.content_type, form.headers(found.header), body=form.total(found))
 

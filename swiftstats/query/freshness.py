@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 from swiftstats import periods
 from swiftstats.query.question import Question
 from swiftstats.query.table_question import TableQuestion
-from swiftstats.store import usage, writers
+from swiftstats.store import glance, usage, writers
 from swiftstats.store.losses import OF_AN_ACCOUNT
 
 
@@ -27,13 +27,14 @@ class Header:
 
 def header(connection: Connection, question: Question) -> Header:
     """Read what stands above the answer; to be called before the counts are read, in the same snapshot, never after."""
-    site = writers.complete_through(connection)
-    complete = site.complete_through
+    begin, end, account = question.begin, question.end, question.account
+    found = glance.at(connection, account, begin, end)
+    complete = found.complete_through
     waiting = None
-    if complete is None or complete < question.end:
-        waiting = site.waiting_for(question.end)
-    losses = usage.losses_between(connection, question.begin, question.end)
-    corrections = usage.corrections_between(connection, question.account, question.begin, question.end)
+    if complete is None or complete < end:
+        waiting = writers.complete_through(connection).waiting_for(end)
+    losses = usage.losses_between(connection, begin, end) if found.has_losses else ()
+    corrections = usage.corrections_between(connection, account, begin, end) if found.has_corrections else ()
     return Header(
         question=question,
         complete_through=complete,

@@ -76,8 +76,20 @@ class Dialect(ABC):
         """
 
     @abstractmethod
+    def account_ids(self, connection: Connection, names: Sequence[bytes]) -> dict[bytes, int]:
+        """Return the ids of those of `names`, sorted and some hundreds, that the dictionary of accounts has."""
+
+    @abstractmethod
     def exact_sum(self, column: ColumnElement[int]) -> tuple[ColumnElement[Any], ColumnElement[Any]]:
         """Return expressions (high, low) of a sum = high × 2^32 + low, exact beyond 2^63."""
+
+    @abstractmethod
+    def packed(self, columns: Sequence[ColumnElement[int]], *, summed: bool) -> list[ColumnElement[Any]]:
+        """Return what reads `columns`, or their exact sums, in as few columns as are cheap to read; see `unpacked`."""
+
+    @abstractmethod
+    def unpacked(self, row: Sequence[Any], *, summed: bool) -> tuple[int, ...]:
+        """Return the numbers of a row of `packed`."""
 
     @abstractmethod
     def exact_order(self, plus: ColumnElement[int], minus: ColumnElement[int] | None = None) -> list[ColumnElement[Any]]:
@@ -156,9 +168,20 @@ class SQLite(Dialect):
                      f" ON CONFLICT ({', '.join(_quoted(key))}) DO UPDATE SET {replaced}{greater}")
         connection.exec_driver_sql(statement, [tuple(row) for row in rows])
 
+    def account_ids(self, connection: Connection, names: Sequence[bytes]) -> dict[bytes, int]:
+        # PERF: bench/flush.py; as the driver has it, SQLAlchemy's types and parameters cost more than the rows.
+        statement = f"SELECT name, id FROM accounts WHERE name IN ({','.join('?' * len(names))})"
+        return {bytes(name): number for name, number in connection.exec_driver_sql(statement, tuple(names)).all()}
+
     def exact_sum(self, column: ColumnElement[int]) -> tuple[ColumnElement[Any], ColumnElement[Any]]:
         # SUM of integers overflows with an error at 2^63, and TOTAL is a float: the halves of 2^31 rows still fit.
         return func.sum(column.op(">>")(32)), func.sum(column.op("&")(0xFFFFFFFF))
+
+    def packed(self, columns: Sequence[ColumnElement[int]], *, summed: bool) -> list[ColumnElement[Any]]:
+        return [half for column in columns for half in self.exact_sum(column)] if summed else list(columns)
+
+    def unpacked(self, row: Sequence[Any], *, summed: bool) -> tuple[int, ...]:
+        return tuple((high << 32) + low for high, low in zip(row[::2], row[1::2])) if summed else tuple(row)
 
     def exact_order(self, plus: ColumnElement[int], minus: ColumnElement[int] | None = None) -> list[ColumnElement[Any]]:
         high, low = self.exact_sum(plus)
@@ -205,6 +228,7 @@ class MySQL(Dialect):
             "time_zone": "'+00:00'",
             "sql_mode": "'STRICT_ALL_TABLES,NO_ZERO_DATE,NO_ZERO_IN_DATE,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION'",
             "innodb_lock_wait_timeout": str(LOCK_TIMEOUT),
+            "group_concat_max_len": "1048576",  # MySQL's default cuts at 1024; MariaDB's is this
         }
         return _unless_given(url, {
             "charset": "utf8mb4",
@@ -215,13 +239,14 @@ class MySQL(Dialect):
         })
 
     def connected(self, dbapi_connection: Any) -> None:
-        pass  # init_command did it, and does it again when the driver reconnects
+        # init_command did the rest. What a transaction is that says nothing of itself: one that reads.
+        with dbapi_connection.cursor() as cursor:
+            cursor.execute("SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ")
 
     def begin(self, connection: Connection, read_only: bool) -> None:
-        # Both hold for the next transaction only. READ COMMITTED takes no gap locks, and sees dictionary rows that another
-        # flusher committed a moment ago. (It needs binlog_format ROW or MIXED, which are the defaults.)
+        # For the next transaction only: READ COMMITTED takes no gap locks, and sees dictionary rows that another flusher
+        # committed a moment ago. (It needs binlog_format ROW or MIXED, which are the defaults.)
         if read_only:
-            connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
             connection.exec_driver_sql("START TRANSACTION READ ONLY")
             self._hold_partitions(connection)
         else:
@@ -287,8 +312,27 @@ class MySQL(Dialect):
         for values in _literals(rows):
             connection.exec_driver_sql(head + values + tail)
 
+    def account_ids(self, connection: Connection, names: Sequence[bytes]) -> dict[bytes, int]:
+        # PERF: bench/flush.py; mostly all of them are there, and the server puts their ids together for next to nothing; the
+        # driver takes five microseconds for a row.
+        among = "FROM accounts WHERE name IN (" + ",".join([f"X'{name.hex()}'" for name in names]) + ")"
+        if len(names) > 1:
+            packed = connection.exec_driver_sql(f"SELECT GROUP_CONCAT(id ORDER BY name) {among}").scalar()
+            ids = packed.split(",") if packed else []
+            if len(ids) == len(names):
+                return dict(zip(names, map(int, ids)))
+        return {bytes(name): number for name, number in connection.exec_driver_sql(f"SELECT name, id {among}").all()}
+
     def exact_sum(self, column: ColumnElement[int]) -> tuple[ColumnElement[Any], ColumnElement[Any]]:
         return text("0"), func.sum(column)  # type: ignore[return-value]
+
+    def packed(self, columns: Sequence[ColumnElement[int]], *, summed: bool) -> list[ColumnElement[Any]]:
+        # PERF: bench/sums.py and bench/billing.py; the driver takes microseconds for each column and each value of it, the server
+        # puts them together at once.
+        return [func.concat_ws(" ", *(func.sum(column) if summed else column for column in columns))]
+
+    def unpacked(self, row: Sequence[Any], *, summed: bool) -> tuple[int, ...]:
+        return tuple(map(int, row[0].split()))
 
     def exact_order(self, plus: ColumnElement[int], minus: ColumnElement[int] | None = None) -> list[ColumnElement[Any]]:
         return [func.sum(plus) if minus is None else func.sum(plus) - func.sum(minus)]

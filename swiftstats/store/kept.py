@@ -15,10 +15,12 @@ from swiftstats.store.schema import kept, site
 #: Nothing is let go of before it is so many days old (retention.py lets a month go when a whole one lies after it).
 LEAST_DAYS = 27
 
+_HOURS_FROM = select(kept.c.hours_from)
+
 
 def hours_from(connection: Connection) -> int:
     """Return the moment from which hours are kept; 0: nothing has left."""
-    return (connection.execute(select(kept.c.hours_from)).scalar() or 0) * DAY
+    return (connection.execute(_HOURS_FROM).scalar() or 0) * DAY
 
 
 def hold(connection: Connection) -> int:

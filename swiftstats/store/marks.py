@@ -11,7 +11,7 @@ from __future__ import annotations
 import secrets
 from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, bindparam, delete, select, update
+from sqlalchemy import ColumnElement, Connection, bindparam, delete, literal_column, select, union_all, update
 
 from swiftstats import periods
 from swiftstats.store import upsert
@@ -21,13 +21,14 @@ from swiftstats.store.schema import rollup_marks, rollup_months
 IO, SPACE = 0, 1
 
 
-# PERF: made once, since every sum asks: to put them together takes SQLAlchemy longer than the database takes to answer.
+# PERF: bench/sums.py; made once, and both asked at once, since every sum asks: SQLAlchemy takes longer to put a statement
+# together than the database to answer it.
 _MARKED = select(rollup_marks.c.day).distinct().where(
-    rollup_marks.c.kind == bindparam("kind"), rollup_marks.c.day >= bindparam("first"), rollup_marks.c.day < bindparam("end"),
-).order_by(rollup_marks.c.day)
+    rollup_marks.c.kind == bindparam("kind"), rollup_marks.c.day >= bindparam("first"), rollup_marks.c.day < bindparam("end"))
 _ROLLED = select(rollup_months.c.month).where(
     rollup_months.c.kind == bindparam("kind"), rollup_months.c.month >= bindparam("first"),
-    rollup_months.c.month < bindparam("end"), rollup_months.c.rolled == rollup_months.c.changed).order_by(rollup_months.c.month)
+    rollup_months.c.month < bindparam("end"), rollup_months.c.rolled == rollup_months.c.changed)
+_BOTH = union_all(_MARKED.add_columns(literal_column("0")), _ROLLED.add_columns(literal_column("1")))
 
 
 class Mark(NamedTuple):
@@ -48,17 +49,22 @@ def mark(connection: Connection, kind: int, day: int, marker: int) -> None:
 
 def marked_days(connection: Connection, kind: int, first: int, end: int) -> list[int]:
     """Return the days of [first, end) that are not clean, ascending: they are answered from their hours."""
-    return list(connection.execute(_MARKED, {"kind": kind, "first": first, "end": end}).scalars())
+    return sorted(connection.execute(_MARKED, {"kind": kind, "first": first, "end": end}).scalars())
 
 
-def rolled_months(connection: Connection, kind: int, first: int, end: int) -> list[int]:
-    """Return the months that begin in [first, end), rolled up since any of their days was, ascending; some may be marked."""
-    return list(connection.execute(_ROLLED, {"kind": kind, "first": first, "end": end}).scalars())
+def marked_and_rolled(connection: Connection, kind: int, first: int, end: int) -> tuple[list[int], list[int]]:
+    """Return the days of [first, end) that are not clean, and the months that begin in it and were rolled up since any of their
+    days was; both ascending, and of the months some may have days that are not clean.
+    """
+    found: tuple[list[int], list[int]] = [], []
+    for number, is_rolled in connection.execute(_BOTH, {"kind": kind, "first": first, "end": end}):
+        found[is_rolled].append(number)
+    return sorted(found[0]), sorted(found[1])
 
 
 def clean_months(connection: Connection, kind: int, first: int, end: int) -> list[int]:
     """Return the first days of the clean months that begin in [first, end), ascending."""
-    months = rolled_months(connection, kind, first, end)
+    months = sorted(connection.execute(_ROLLED, {"kind": kind, "first": first, "end": end}).scalars())
     if not months:
         return []
     marked = {periods.month(day) for day in marked_days(connection, kind, months[0], periods.next_month(months[-1]))}

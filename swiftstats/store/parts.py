@@ -39,23 +39,24 @@ def rows(connection: Connection, part: Part, ids: Sequence[int], *, by_server: b
     one = part.kind == MONTHS and periods.next_month(part.begin // DAY) * DAY == part.end or part.end - part.begin == DAY
     summed = not (each or one) or table not in (io_days, io_months)  # else a row is a sum already
     unit = table.c.period if part.kind == HOURS else _lead(table)
-    query = _query(dialects.of(connection), table, unit, by_server, each, summed)
-    keys, cells = 1 + by_server + each, whole if summed else _stored
+    dialect = dialects.of(connection)
+    query = _query(dialect, table, unit, by_server, each, summed)
+    keys = 1 + by_server + each
     for some in units(connection, table, part):
         for start in range(0, len(ids), upsert.NAMES):
             given = {"units": some, "ids": ids[start:start + upsert.NAMES], "begin": part.begin, "end": part.end}
             for row in connection.execute(query, given):
                 owner = (row[0], as_text(row[1]) if by_server else None)
-                yield owner, row[keys - 1] * length if each else part.begin, cells(row[keys:])
+                yield owner, row[keys - 1] * length if each else part.begin, dialect.unpacked(row[keys:], summed=summed)
 
 
 @functools.cache
 def _query(dialect: dialects.Dialect, table: Table, unit: ColumnElement[int], by_server: bool, each: bool, summed: bool,
            ) -> Select[Any]:
-    """Return what reads `ids` in `units` of a table, hours from `begin` to `end`: the keys, then cells, or halves of sums."""
+    """Return what reads `ids` in `units` of a table, hours from `begin` to `end`: the keys, then cells or their sums, packed."""
     # PERF: made once: to put it together takes SQLAlchemy longer than the database takes for a month of an account.
     keys: list[ColumnElement[Any]] = [table.c.account_id, *([servers.c.name] if by_server else []), *([unit] if each else [])]
-    query = select(*keys, *(halves(dialect, table) if summed else (table.c[name] for name in CELLS)))
+    query = select(*keys, *dialect.packed([table.c[name] for name in CELLS], summed=summed))
     if by_server:
         query = query.join_from(table, writers, writers.c.id == table.c.writer_id)
         query = query.join(servers, servers.c.id == writers.c.server_id)
@@ -75,22 +76,6 @@ def columns(part: Part, names: Sequence[str]) -> Select[Any]:
     query = select(table.c.account_id, *(table.c[name] for name in names)).where(
         lead >= part.begin // DAY, lead <= (part.end - 1) // DAY)
     return query.where(table.c.period >= part.begin, table.c.period < part.end) if table is io_hours else query
-
-
-@functools.cache
-def halves(dialect: dialects.Dialect, table: Table) -> tuple[ColumnElement[Any], ...]:
-    """Return what sums the cells of a table exactly, two columns each; see `whole`."""
-    return tuple(half for name in CELLS for half in dialect.exact_sum(table.c[name]))
-
-
-def whole(row: Sequence[Any]) -> Cells:
-    """Return exact sums from their columns (high, low), which are NULL where there was no row."""
-    numbers = [int(half or 0) for half in row]
-    return tuple((high << 32) + low for high, low in zip(numbers[::2], numbers[1::2]))
-
-
-def _stored(row: Sequence[Any]) -> Cells:
-    return tuple(row)
 
 
 def units(connection: Connection, table: Table, part: Part) -> Iterator[Sequence[int]]:

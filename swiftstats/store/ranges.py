@@ -43,8 +43,7 @@ def clean(connection: Connection, begin: int, end: int, *, of: int = IO) -> Clea
     first, last = -(-begin // DAY), end // DAY
     if last <= first:
         return Clean((), ())
-    marked = marks.marked_days(connection, of, first, last)
-    months = marks.rolled_months(connection, of, first, last)
+    marked, months = marks.marked_and_rolled(connection, of, first, last)
     unmarked = [month for month in months if bisect_left(marked, month) == bisect_left(marked, periods.next_month(month))]
     return Clean(marked, unmarked)
 

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from typing import Any, Collection, Sequence
 
-from sqlalchemy import Connection, Table, UniqueConstraint, bindparam, select
+from sqlalchemy import Connection, Table, UniqueConstraint
 
 from swiftstats.store import dialects
 from swiftstats.store.schema import accounts
 
 #: Names that one statement asks for: below the 999 parameters of old SQLite.
 NAMES = 900
-
-_IDS = select(accounts.c.name, accounts.c.id).where(accounts.c.name.in_(bindparam("names", expanding=True)))
 
 
 def maximum(connection: Connection, table: Table, rows: Sequence[Sequence[Any]], greatest: Sequence[str]) -> None:
@@ -40,8 +38,7 @@ def account_ids(connection: Connection, names: Collection[bytes]) -> dict[bytes,
     ordered = sorted(names)
     found: dict[bytes, int] = {}
     for start in range(0, len(ordered), NAMES):
-        rows = connection.execute(_IDS, {"names": ordered[start:start + NAMES]})
-        found.update((bytes(name), number) for name, number in rows)
+        found.update(dialects.of(connection).account_ids(connection, ordered[start:start + NAMES]))
     return found
 
 
