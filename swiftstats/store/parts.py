@@ -34,7 +34,7 @@ def rows(connection: Connection, part: Part, ids: Sequence[int], *, by_server: b
     With `each`, of each of the part's months, days or hours, ascending; else of the whole part, in some sums that are to be
     added up: `start` is then the part's.
     """
-    table = (_BY_SERVER if by_server else _TABLES)[part.kind]
+    table = table_of(part, by_server=by_server)
     length = 1 if part.kind == HOURS else DAY
     one = part.kind == MONTHS and periods.next_month(part.begin // DAY) * DAY == part.end or part.end - part.begin == DAY
     summed = not (each or one) or table not in (io_days, io_months)  # else a row is a sum already
@@ -48,6 +48,11 @@ def rows(connection: Connection, part: Part, ids: Sequence[int], *, by_server: b
             for row in connection.execute(query, given):
                 owner = (row[0], as_text(row[1]) if by_server else None)
                 yield owner, row[keys - 1] * length if each else part.begin, dialect.unpacked(row[keys:], summed=summed)
+
+
+def table_of(part: Part, *, by_server: bool) -> Table:
+    """Return where the cells of a part are."""
+    return (_BY_SERVER if by_server else _TABLES)[part.kind]
 
 
 @functools.cache

@@ -19,7 +19,7 @@ from swiftstats.flush.turns import NotOurTurn
 from swiftstats.periods import DAY, HOUR
 from swiftstats.query import space as space_query
 from swiftstats.query.question import Question
-from swiftstats.store import many, schema, space, usage
+from swiftstats.store import many, schema, space, totals, usage
 from swiftstats.store.engine import read, write
 from swiftstats.store.ranges import DAYS
 from tests.contract.test_store_rollups import FAR, T, clock, kinds, roll
@@ -82,12 +82,21 @@ def check(engine: Engine, begin: int, end: int) -> None:
         assert many.sums(connection, numbers, begin, end, by_server=True) == {
             (ids[name], server): counted for (name, server), counted in rows.items()}
         for by_server in (False, True):
-            for edges in (list(range(begin, end, DAY)) + [end], months_between(begin, end)):
+            for edges in (list(range(begin, end, DAY)) + [end], months_between(begin, end),
+                          [*range(begin, min(begin + 30 * HOUR, end), HOUR), end]):
                 expected: dict[Any, list[Any]] = {}
+                together: dict[Any, list[Any]] = {}
                 for step in zip(edges, edges[1:]):
-                    for owner, counted in many.sums(connection, numbers, *step, by_server=by_server).items():
+                    of_step = many.sums(connection, numbers, *step, by_server=by_server)
+                    for owner, counted in of_step.items():
                         expected.setdefault(owner, []).append((step[0], counted))
+                    for server in {server for _, server in of_step}:
+                        added = [counted for owner, counted in of_step.items() if owner[1] == server]
+                        together.setdefault(server, []).append((step[0], tuple(map(sum, zip(*added)))))
                 assert many.steps(connection, numbers, edges, by_server=by_server) == expected
+                assert totals.steps(connection, edges, by_server=by_server) == together
+        named = [counted for name, counted in alone.items() if name.startswith(b"AUTH_a")]
+        assert totals.steps(connection, (begin, end), prefix=b"AUTH_a") == ({None: [(begin, named[0])]} if named else {})
         order = sorted(alone, key=lambda name: (-(alone[name][3] - alone[name][1]), name))
         top = many.top(connection, begin, end, plus=CELLS[3], minus=CELLS[1], limit=9)
         assert [each.name for each in top] == order

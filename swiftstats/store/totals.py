@@ -1,0 +1,77 @@
+"""Usage of all accounts together, in whole or by server, step by step: added up by the database, from months, days and hours.
+
+What comes out is as much as there are steps, servers and units that they are read from, whatever the number of accounts.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from typing import Any, Iterator, Optional, Sequence
+
+from sqlalchemy import ColumnElement, Connection, Select, select
+
+from swiftstats.fields import CELLS
+from swiftstats.periods import DAY
+from swiftstats.store import dialects, many, parts, ranges
+from swiftstats.store.parts import Cells
+from swiftstats.store.ranges import HOURS, Part
+from swiftstats.store.schema import accounts, io_hours, servers, writers
+from swiftstats.store.status import as_text
+
+
+def steps(connection: Connection, edges: Sequence[int], *, by_server: bool = False, prefix: bytes = b"",
+          ) -> dict[Optional[str], list[tuple[int, Cells]]]:
+    """Return (start, cells) of all accounts whose names begin with `prefix`, for the steps between `edges`, which ascend.
+
+    By server's name, or under None over all servers; only steps with something.
+    """
+    names = _servers(connection) if by_server else {}
+    found: dict[Optional[str], dict[int, Cells]] = {}
+    for part in _read(connection, edges):
+        for writer, start, cells in _rows(connection, part, by_server, prefix):
+            of_server = found.setdefault(names.get(writer), {})
+            step = edges[bisect_right(edges, start) - 1]
+            before = of_server.get(step)
+            of_server[step] = cells if before is None else tuple(map(int.__add__, before, cells))
+    return {server: sorted(of_server.items()) for server, of_server in found.items()}
+
+
+def _read(connection: Connection, edges: Sequence[int]) -> Iterator[Part]:
+    """Yield the parts of the steps, none over an edge, unless they are hours: each of those is told by itself."""
+    known = ranges.clean(connection, edges[0], edges[-1])
+    hours: Optional[Part] = None
+    for begin, end in zip(edges, edges[1:]):
+        for part in ranges.split(known, begin, end):
+            if part.kind == HOURS:
+                hours = part if hours is None else Part(HOURS, hours.begin, part.end)
+                continue
+            if hours is not None:
+                yield hours
+                hours = None
+            yield part
+    if hours is not None:
+        yield hours
+
+
+def _rows(connection: Connection, part: Part, by_server: bool, prefix: bytes) -> Iterator[tuple[int, int, Cells]]:
+    """Yield (writer, or 0, start, cells) of each month, day or hour of a part."""
+    table = parts.table_of(part, by_server=by_server)
+    dialect = dialects.of(connection)
+    lead = next(iter(table.primary_key))
+    unit, length = (table.c.period, 1) if part.kind == HOURS else (lead, DAY)
+    by: list[ColumnElement[Any]] = [*([table.c.writer_id] if by_server else []), unit]
+    query: Select[Any] = select(*by, *dialect.packed([table.c[name] for name in CELLS], summed=True)).group_by(*by)
+    if table is io_hours:
+        query = query.where(table.c.period >= part.begin, table.c.period < part.end)
+    if prefix:
+        query = query.where(table.c.account_id.in_(select(accounts.c.id).where(*many.beginning(prefix))))
+    for some in parts.units(connection, table, part):
+        for row in connection.execute(query.where(lead.in_(some))):
+            cells = dialect.unpacked(row[len(by):], summed=True)
+            yield row[0] if by_server else 0, row[len(by) - 1] * length, cells
+
+
+def _servers(connection: Connection) -> dict[int, str]:
+    """Return the server of each writer, by its id."""
+    query = select(writers.c.id, servers.c.name).join_from(writers, servers, servers.c.id == writers.c.server_id)
+    return {writer: as_text(name) for writer, name in connection.execute(query)}
