@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 import threading
+import urllib.request
 from pathlib import Path
 from typing import Iterator
 
@@ -137,6 +139,22 @@ def _look(demo: Demo) -> None:
         with page.expect_navigation():
             page.get_by_role("link", name="Last month").click()
         assert "✓ Final." in page.locator(".strip").inner_text()
+        with window(browser) as tenants:
+            tenants.goto(url)
+            tenants.get_by_label("Token", exact=True).fill(_swift_token(demo))
+            tenants.get_by_label("Account, with a token of Swift").fill("AUTH_test")
+            tenants.get_by_role("button", name="Sign in").click()
+            tenants.wait_for_url(url + "accounts/AUTH_test")
+            assert "demo-proxy" not in tenants.content() and tenants.locator(".tile data").count() == 6
+
+
+def _swift_token(demo: Demo) -> str:
+    """Return a token that the demo's Swift gives its user test."""
+    url = re.search(r"http://\S+/auth/v1.0", demo.text)
+    assert url is not None
+    asked = urllib.request.Request(url.group(), headers={"X-Auth-User": "test:tester", "X-Auth-Key": "testing"})
+    with urllib.request.urlopen(asked, timeout=60) as answer:
+        return str(answer.headers["X-Auth-Token"])
 
 
 def _line_of(demo: Demo, text: str) -> int:
