@@ -246,13 +246,35 @@ def test_the_service_says_so(engine: Engine, store_url: str, clock: None) -> Non
         assert fault["expected"].startswith(periods.format(NEXT * DAY))
     assert client.get("/io_sum", asked).status_int == client.get("/space_sum", asked).status_int == 200
     (fault,) = client.faults("/usage", {"begin": iso(OLD), "end": iso(NEXT), "granularity": "hour"})
-    assert fault["parameter"] == "granularity"
+    assert fault["parameter"] == "granularity" and iso(NEXT) in fault["expected"]
     for form in ("json", "csv", "ndjson"):
         assert client.get("/usage", {"begin": iso(OLD), "end": iso(NEXT), "granularity": "day", "format": form}).status_int == 200
 
 
 def iso(day: int) -> str:
     return periods.iso(day * DAY)
+
+
+def test_the_command_line_says_so(engine: Engine, store_url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str],
+                                  clock: None) -> None:
+    """`swiftstats usage` refuses what only hours that have left could tell with status 2, and says since when it can be had."""
+    fill(engine, range(OLD, OLD + 3))
+    rolled(engine)
+    leave(engine)
+    path = tmp_path / "swiftstats.conf"
+    path.write_text(f"[DEFAULT]\ndatabase = {store_url}\n")
+
+    def run(*words: str) -> tuple[int, str]:
+        status = main(["--config", str(path), "usage", *words, "--begin", iso(OLD), "--end", iso(NEXT)])
+        return status, capsys.readouterr().err
+
+    for words in (["a", "--detail"], ["a", "--space", "--detail"], ["a", "--by", "policy", "--space"]):
+        status, said = run(*words)
+        assert status == 2 and "--begin" in said and periods.format(NEXT * DAY) in said
+    status, said = run("--all", "--granularity", "hour")
+    assert status == 2 and "--granularity" in said and iso(NEXT) in said
+    for words in (["a"], ["a", "--space"], ["--all"], ["--all", "--granularity", "day"]):
+        assert run(*words)[0] == 0
 
 
 def test_a_flusher_goes_on(engine: Engine, tmp_path: Path) -> None:
