@@ -63,6 +63,8 @@ class MariaDB:
         command = [
             *self._prefix, self._mariadbd, "--no-defaults", *self._as_root, f"--datadir={data}", f"--socket={self.folder}/s.sock",
             f"--port={self.port}", "--bind-address=127.0.0.1", f"--pid-file={self.folder}/pid", "--skip-name-resolve",
+            # Temporary tables are named by process id, and another server's of another pid namespace may be the same.
+            f"--tmpdir={self.folder}",
             "--local-infile=1", "--innodb-buffer-pool-size=64M", "--innodb-log-file-size=16M", *self.options,
         ]
         with open(log, "ab") as output:
@@ -127,7 +129,7 @@ class MariaDB:
 
     def _make_data(self, data: Path) -> None:
         done = subprocess.run(
-            [*self._prefix, self._install, "--no-defaults", *self._as_root, f"--datadir={data}",
+            [*self._prefix, self._install, "--no-defaults", *self._as_root, f"--datadir={data}", f"--tmpdir={self.folder}",
              "--auth-root-authentication-method=normal", "--skip-test-db", "--skip-name-resolve"],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
         if done.returncode != 0:
