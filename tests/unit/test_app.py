@@ -113,7 +113,7 @@ def test_root(client: Client) -> None:
     assert listed["versions"][0]["status"] == "current"
     assert [route["path"] for route in listed["routes"]] == [route.path for route in routes.ROUTES]
     page = client.get("/", headers={"Accept": "text/html"})
-    assert (page.status_int, page.headers["Location"]) == (303, "http://localhost/usage")
+    assert (page.status_int, page.headers["Location"]) == (303, "/usage")
     for request in ({"headers": {"X-Query-Method": "io_everything"}}, {"method": "POST"}):
         assert client.faults("/", None, **request)[0]["parameter"] == "X-Query-Method"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timezone
 from pathlib import Path
-from typing import Any, Optional, Sequence
+from typing import Any, Mapping, Optional, Sequence
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
@@ -46,9 +46,19 @@ def page(template: str, *, status: int = 200, headers: Sequence[tuple[str, str]]
     return response
 
 
+class _Redirect(Response):  # type: ignore[misc]
+    """An answer whose Location stays the path that it is (RFC 9110, section 10.2.2).
+
+    WebOb would put scheme and host before it, as they look from here: behind a proxy that ends TLS, http.
+    """
+
+    def _abs_headerlist(self, environ: Mapping[str, Any]) -> list[tuple[str, str]]:
+        return list(self.headerlist)
+
+
 def redirect(location: str, headers: Sequence[tuple[str, str]] = ()) -> Response:
     """Send the browser to another page of ours, by GET."""
-    response = Response(status=303)
+    response = _Redirect(status=303)
     response.headers["Location"] = location
     response.headers.extend([*HEADERS, *headers])
     return response
