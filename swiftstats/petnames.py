@@ -31,9 +31,9 @@ def checked(text: str) -> str:
     # Spreadsheets take the full-width forms of these too.
     if unicodedata.normalize("NFKC", name[0])[:1] in FORMULA or name[0] in "'\"":
         raise ValueError("a name that begins with none of = + - @ ' \", which a spreadsheet does not take for text")
-    if name == ABSENT:
-        raise ValueError(f"a name other than {ABSENT}, which says that there is none")
     parts = name.split(SEPARATOR)
+    if parts[0] == ABSENT:
+        raise ValueError(f"a name other than {ABSENT}, which says that there is none")
     if any(not part or part != part.strip() for part in parts):
         raise ValueError(f"groups and a name with one {SEPARATOR} between them, and no space beside it")
     return name

@@ -57,9 +57,11 @@ class TableGiven:
     def question(self, config: Config, *, now: float) -> TableQuestion:
         """Return the question that is asked; raise NotAcceptable, or BadQuestion with all faults."""
         self.check_acceptable()
-        return table_question.ask(
+        question = table_question.ask(
             self.values, prefixes=config.reseller_prefix, period_seconds=config.period_seconds, max_periods=config.max_periods,
             now=now, pages=self.format.page is not None, faults=self.faults)
+        table_formats.check(question, self.format)
+        return question
 
     def only(self, *names: str) -> None:
         """Raise NotAcceptable, or BadQuestion where anything but these parameters is given."""

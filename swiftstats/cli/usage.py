@@ -33,7 +33,7 @@ DESCRIPTION = (
     "far, unless a range is given. Exit 3, and no figures, where --final was asked for and it is not."
 )
 #: What --all may be told by.
-BY = ("account", "server", "account,server")
+BY = ("account", "server", "account,server", "group", "group,server")
 #: What goes with --all alone.
 OF_ALL = ("granularity", "timezone", "fields", "order", "limit", "account_prefix")
 #: What a fault's parameter is called here.
@@ -44,6 +44,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add account, range and format."""
     parser.add_argument("account", metavar="ACCOUNT", nargs="?", help="AUTH_7f6a, or the id without the prefix; or '(unknown)'")
     parser.add_argument("--all", action="store_true", help="every account, a row each, instead of one")
+    parser.add_argument("--group", metavar="GROUP", action="append",
+                        help="the accounts with a petname in this group, such as physics/lab1, with all below; may be repeated")
     parser.add_argument("--period", metavar="PERIOD",
                         help="the whole of 2026-10, 2026-10-21, this-month, last-month or today, instead of --begin and --end")
     parser.add_argument("--begin", metavar="TIME", help="inclusive, UTC unless it says otherwise (default: this month's start)")
@@ -52,7 +54,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--space", action="store_true", help="the space that it occupies, instead of requests and bytes")
     parser.add_argument("--by", choices=(*space.PARTS, *BY),
                         help="with --space: period by period, each by storage policy, or by container; with --all: a row per "
-                             "account (the default), server, or both")
+                             "account (the default), server, both, or group of petnames: what is its own, and its total with "
+                             "all below")
     parser.add_argument("--format", choices=("table", *table_formats.FORMATS), default="table",
                         help="table (the default) is aligned on a terminal, and separated by tabs in a pipe; ndjson and focus "
                              "are for --all")
@@ -74,7 +77,7 @@ def run(arguments: argparse.Namespace) -> int:
     arguments.detail = arguments.detail or arguments.by in space.PARTS
     config = configuration.load(arguments.config)
     try:
-        return usage_table.run(arguments, config) if arguments.all else _one(arguments, config)
+        return usage_table.run(arguments, config) if is_of_many(arguments) else _one(arguments, config)
     except NotFinal as error:
         print(f"swiftstats usage: not final: {error}", file=sys.stderr)
         return 3
@@ -85,13 +88,19 @@ def run(arguments: argparse.Namespace) -> int:
         return 2
 
 
+def is_of_many(arguments: argparse.Namespace) -> bool:
+    """Tell whether a table of many accounts is asked for: all, or those of groups."""
+    return arguments.all or arguments.group is not None or (arguments.by or "").startswith("group") and arguments.account is None
+
+
 def mistake_in(arguments: argparse.Namespace) -> str | None:
     """Return what does not go together, or None."""
-    if arguments.all == (arguments.account is not None):
-        return "either an ACCOUNT or --all"
+    many = is_of_many(arguments)
+    if many == (arguments.account is not None):
+        return "either an ACCOUNT, or --all or --group"
     if arguments.period is not None and (arguments.begin is not None or arguments.end is not None):
         return "either --period, or --begin and --end"
-    if arguments.all:
+    if many:
         wrong = [name for name in ("space", "detail") if getattr(arguments, name)]
         wrong += ["by"] if arguments.by in space.PARTS else []
         return f"--{wrong[0]} is for one account" if wrong else None

@@ -1,4 +1,4 @@
-"""`swiftstats usage --all`: the usage of every account, in a terminal, a pipe or a file; the service's own tables.
+"""`swiftstats usage --all`: the usage of many accounts, or of groups, in a terminal, a pipe or a file; the service's own tables.
 
 In a terminal the first accounts, drawn by `rich` where it is there, and a count on stderr while more are read; in a pipe every
 account, a row a line, separated by tabs, exact.
@@ -19,7 +19,7 @@ from swiftstats.query import selection, steps, table, table_question
 from swiftstats.query.table import Row, Stream
 from swiftstats.query.table_header import TableHeader
 from swiftstats.query.table_question import TableQuestion
-from swiftstats.represent import as_table, table_csv
+from swiftstats.represent import as_table, table_csv, table_formats
 from swiftstats.represent.chunks import chunks
 from swiftstats.represent.table_formats import FORMATS
 from swiftstats.store import engine as store
@@ -27,12 +27,13 @@ from swiftstats.store import engine as store
 #: Accounts that a terminal shows where nobody says how many.
 SHOWN = 100
 #: Arguments that are parameters of the question.
-PARAMETERS = ("begin", "end", "timezone", "granularity", "by", "fields", "order", "limit", "account_prefix")
+PARAMETERS = ("begin", "end", "timezone", "granularity", "by", "fields", "order", "limit", "account_prefix", "group")
 
 
 def question_of(arguments: argparse.Namespace, config: Config, *, now: float, limited: bool) -> TableQuestion:
     """Return the question; raise BadQuestion. `limited`: a page of it is shown, where nobody asks for another number."""
-    given = {name: [getattr(arguments, name)] for name in PARAMETERS if getattr(arguments, name) is not None}
+    told = {name: getattr(arguments, name) for name in PARAMETERS if getattr(arguments, name) is not None}
+    given = {name: value if isinstance(value, list) else [value] for name, value in told.items()}
     if arguments.final:
         given["final"] = ["required"]
     if arguments.period is not None:
@@ -40,8 +41,11 @@ def question_of(arguments: argparse.Namespace, config: Config, *, now: float, li
     pages = arguments.format in ("json", "xml") or limited or "limit" in given
     if limited and "server" != arguments.by:
         given.setdefault("limit", [str(SHOWN)])
-    return table_question.ask(given, prefixes=config.reseller_prefix, period_seconds=config.period_seconds,
+    found = table_question.ask(given, prefixes=config.reseller_prefix, period_seconds=config.period_seconds,
                               max_periods=config.max_periods, now=now, pages=pages)
+    if arguments.format in FORMATS:
+        table_formats.check(found, FORMATS[arguments.format])
+    return found
 
 
 def run(arguments: argparse.Namespace, config: Config) -> int:
@@ -78,7 +82,8 @@ def _page(connection: Connection, question: TableQuestion, form: str, out: Binar
         _say(page.header)
         out.write(as_table.drawn(table_csv.titles(question), list(body), aligned=out.isatty()).encode())
         if page.next is not None:
-            print(f"More accounts follow: --limit N shows more, a pipe all of them; or --account-prefix. The last one shown is "
+            of, more = ("groups", "--group") if question.by_group else ("accounts", "--account-prefix")
+            print(f"More {of} follow: --limit N shows more, a pipe all of them; or {more}. The last one shown is "
                   f"{as_table.clean(table_question.marker_of(page.next))}.", file=sys.stderr)
     elif write.page is not None:
         out.write(write.page(page))
@@ -114,6 +119,8 @@ def _say(header: TableHeader) -> None:
     pairs: list[tuple[str, object]] = [
         ("Begin", steps.iso(question.begin, question.zone)), ("End", steps.iso(question.end, question.zone)),
         ("Final", "yes" if header.final else f"no: {about(header)}")]
+    if header.unknown_groups:
+        pairs.append(("Unknown group", ", ".join(header.unknown_groups)))
     for name, starts in (("Incomplete", header.incomplete), ("Corrected", header.corrected)):
         if starts:
             pairs.append((name, ", ".join(as_table.spans(starts, question.period_seconds))))

@@ -2,42 +2,64 @@
 
 from __future__ import annotations
 
+import heapq
 from dataclasses import dataclass
-from typing import Iterator, Optional, Sequence
+from functools import partial
+from itertools import chain, groupby, islice
+from operator import attrgetter
+from typing import Callable, Iterator, Optional, Sequence
 
 from sqlalchemy import Connection
 
+from swiftstats.petnames import is_within
 from swiftstats.query.table_question import TableQuestion
-from swiftstats.store import many
+from swiftstats.store import many, petnames
 from swiftstats.store.many import Found
 
 #: Accounts of a batch: what is in memory of them at once.
 BATCH = 1000
+_NAME = attrgetter("name")
 
 
 @dataclass(frozen=True)
 class Selection:
-    """Accounts by name, sorted, and those that begin with one of `prefixes`: sorted, none the beginning of another.
+    """Accounts by name, sorted, those that begin with one of `prefixes`: sorted, none the beginning of another, and `groups`.
 
-    Prefix b"" is every account; `(unknown)` is among them.
+    Prefix b"" is every account; `(unknown)` is among them. Of groups are those accounts that may be read: `own`, by name, and
+    those that begin with one of `reach`, which is as `prefixes` are.
     """
 
     names: tuple[bytes, ...]
     prefixes: tuple[bytes, ...]
+    groups: tuple[str, ...] = ()
+    own: tuple[bytes, ...] = ()
+    reach: tuple[bytes, ...] = ()
 
     def walk(self, connection: Connection, after: Optional[bytes], size: int = BATCH) -> Iterator[list[Found]]:
         """Yield the accounts after `after`, by name, bytewise, each once, at most `size` at a time."""
-        known = [each for each in many.named(connection, self.names) if after is None or each.name > after]
-        for prefix in self.prefixes:
-            at = after
-            while page := many.accounts_after(connection, after=at, limit=size, prefix=prefix):
-                at = page[-1].name
-                before = [each for each in known if each.name <= at and not each.name.startswith(self.prefixes)]
-                known = [each for each in known if each.name > at]
-                yield sorted([*page, *before], key=lambda each: each.name)
-        known = [each for each in known if not each.name.startswith(self.prefixes)]
-        for start in range(0, len(known), size):
-            yield known[start:start + size]
+        sources = [_pages(partial(many.accounts_after, connection, limit=size), self.prefixes, after)]
+        sources += [_pages(partial(petnames.accounts_after, connection, group, limit=size), self.reach, after)
+                    for group in self.groups]
+        names = sorted({*self.names, *self._own(connection)})
+        if not names and not self.groups:
+            yield from sources[0]
+            return
+        known = many.named(connection, names)
+        sources.append(iter([[each for each in known if after is None or each.name > after]]))
+        merged = heapq.merge(*(chain.from_iterable(source) for source in sources), key=_NAME)
+        once = (next(same) for _, same in groupby(merged, key=_NAME))
+        while batch := list(islice(once, size)):
+            yield batch
+
+    def unknown_groups(self, connection: Connection) -> tuple[str, ...]:
+        """Return those groups that have no petname of an account that may be read: whether others have one shows in nothing."""
+        called = petnames.of(connection, self.own).values()
+        return tuple(group for group in self.groups if not any(is_within(name, group) for name in called)
+                     and not any(petnames.is_there(connection, group, prefix=prefix) for prefix in self.reach))
+
+    def _own(self, connection: Connection) -> list[bytes]:
+        called = petnames.of(connection, self.own)
+        return [account for account, name in called.items() if any(is_within(name, group) for group in self.groups)]
 
 
 def select(question: TableQuestion, *, everything: bool, accounts: Sequence[bytes], prefixes: Sequence[bytes]) -> Selection:
@@ -46,14 +68,25 @@ def select(question: TableQuestion, *, everything: bool, accounts: Sequence[byte
     Of what is asked for by name nothing is left out: whoever may not read it is to be refused before.
     """
     names = {raw for _, raw in question.asked}
+    own, reach = ((), (b"",)) if everything else (tuple(sorted(set(accounts))), disjoint(prefixes))
+    if not (question.asked or question.prefixes or question.groups):
+        return Selection(own, reach)
+    of_groups = (question.groups, own, reach) if question.groups else ()
     if everything:
-        return Selection(tuple(sorted(names)), disjoint(question.prefixes) if question.asked or question.prefixes else (b"",))
-    if question.asked or question.prefixes:
-        names.update(name for name in accounts if name.startswith(question.prefixes))
-        both = [max(one, other, key=len) for one in prefixes for other in question.prefixes
-                if one.startswith(other) or other.startswith(one)]
-        return Selection(tuple(sorted(names)), disjoint(both))
-    return Selection(tuple(sorted({*names, *accounts})), disjoint(prefixes))
+        return Selection(tuple(sorted(names)), disjoint(question.prefixes), *of_groups)
+    names.update(name for name in accounts if name.startswith(question.prefixes))
+    both = [max(one, other, key=len) for one in prefixes for other in question.prefixes
+            if one.startswith(other) or other.startswith(one)]
+    return Selection(tuple(sorted(names)), disjoint(both), *of_groups)
+
+
+def _pages(read: Callable[..., list[Found]], prefixes: Sequence[bytes], after: Optional[bytes]) -> Iterator[list[Found]]:
+    """Yield the accounts after `after` that begin with one of `prefixes`, page by page, as `read` has them."""
+    for prefix in prefixes:
+        at = after
+        while page := read(after=at, prefix=prefix):
+            at = page[-1].name
+            yield page
 
 
 def disjoint(prefixes: Sequence[bytes]) -> tuple[bytes, ...]:

@@ -10,7 +10,7 @@ accounts come. An account asked for by name always has its rows, with zeros; but
 from __future__ import annotations
 
 from bisect import bisect_right
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Iterator, NamedTuple, Optional, Sequence
 
@@ -21,6 +21,7 @@ from swiftstats.fields import CELL_COUNT
 from swiftstats.query import table_header
 from swiftstats.query.selection import BATCH, Selection
 from swiftstats.query.space import half_up
+from swiftstats.query.table_groups import GroupSums
 from swiftstats.query.table_header import TableHeader
 from swiftstats.query.table_question import TableQuestion
 from swiftstats.store import many, petnames, usage
@@ -46,6 +47,7 @@ class Row(NamedTuple):
     complete: bool  #: whether the step is complete
     values: Values
     petname: Optional[str] = None  #: a local name of the account
+    group: Optional[str] = None  #: where rows are by group; None: the accounts without a petname
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,9 @@ class Stream:
 
 def page(connection: Connection, question: TableQuestion, selection: Selection, *, now: float) -> Page:
     """Return a page of a table."""
-    header = table_header.header(connection, question, now=now)
+    header = table_header.header(connection, question, selection, now=now)
+    if question.by_group:
+        return _page_of_groups(connection, header, selection, now)
     if question.order is not None or not question.by_account:
         return Page(header, tuple(_rows(connection, header, selection, now)), None)
     batches = selection.walk(connection, question.marker, _size(question, question.limit + 1))
@@ -79,12 +83,15 @@ def page(connection: Connection, question: TableQuestion, selection: Selection, 
 
 def stream(connection: Connection, question: TableQuestion, selection: Selection, *, now: float) -> Stream:
     """Return a table of all accounts."""
-    header = table_header.header(connection, question, now=now)
+    header = table_header.header(connection, question, selection, now=now)
     return Stream(header, _rows(connection, header, selection, now))
 
 
 def _rows(connection: Connection, header: TableHeader, selection: Selection, now: float) -> Iterator[Row]:
     question = header.question
+    if question.by_group:
+        yield from _every_group(connection, header, selection, now)
+        return
     if not question.by_account:
         yield from _servers(connection, header, selection)
         return
@@ -211,6 +218,40 @@ def _servers(connection: Connection, header: TableHeader, selection: Selection) 
         yield Row(None, server, start, header.complete(ends[start]), tuple(io[at] for at in question.io))
 
 
+def _page_of_groups(connection: Connection, header: TableHeader, selection: Selection, now: float) -> Page:
+    question = header.question
+    found = list(_groups(connection, header, selection, question.marker, question.limit + 1, now))
+    kept = found[:question.limit]
+    following = (kept[-1][0].group or "").encode() if len(found) > len(kept) else None
+    return Page(header, tuple(row for rows in kept for row in rows), following)
+
+
+def _every_group(connection: Connection, header: TableHeader, selection: Selection, now: float) -> Iterator[Row]:
+    """Yield the rows of all groups; where they are too many for memory, the accounts are read again for the next ones."""
+    most, after = _size(header.question, ROWS), None
+    while True:
+        found = list(_groups(connection, header, selection, after, most + 1, now))
+        for rows in found[:most]:
+            yield from rows
+        if len(found) <= most:
+            return
+        after = (found[most - 1][0].group or "").encode()
+
+
+def _groups(connection: Connection, header: TableHeader, selection: Selection, after: Optional[bytes], most: int, now: float,
+            ) -> Iterator[list[Row]]:
+    """Yield the rows of each of `most` groups behind `after`."""
+    question = header.question
+    sums = GroupSums(after=after, most=most, within=question.groups)
+    for rows in _accounts(connection, header, selection.walk(connection, None, _size(question, BATCH)), now):
+        for row in rows:
+            sums.add(row.petname, (row.server, row.time), row.values)
+    ends = dict(zip(question.edges, question.edges[1:]))
+    for found in sums.found():
+        yield [Row(None, each.server, each.time, header.complete(ends[each.time]),
+                   tuple(value for both in zip(each.own, each.total) for value in both), group=each.group) for each in found]
+
+
 def _top(connection: Connection, question: TableQuestion, selection: Selection) -> Iterator[list[Found]]:
     """Yield the accounts of a top list, greatest first, then by name."""
     assert question.order is not None
@@ -219,7 +260,9 @@ def _top(connection: Connection, question: TableQuestion, selection: Selection) 
     for prefix in selection.prefixes:
         most += many.top(connection, question.begin, question.end, plus=of.plus, minus=of.minus, limit=question.limit,
                          prefix=prefix)
-    if selection.names or len(selection.prefixes) > 1:
+    if selection.groups:
+        most += _top_of_groups(connection, question, replace(selection, names=(), prefixes=()))
+    if selection.names or selection.groups or len(selection.prefixes) > 1:
         most = list({each.id: each for each in (*most, *many.named(connection, selection.names))}.values())
         sums = many.sums(connection, [each.id for each in most], question.begin, question.end)
         at = fields.FIELDS.index(of)
@@ -227,3 +270,15 @@ def _top(connection: Connection, question: TableQuestion, selection: Selection) 
     size = _size(question, BATCH)
     for start in range(0, len(most[:question.limit]), size):
         yield most[start:min(start + size, question.limit)]
+
+
+def _top_of_groups(connection: Connection, question: TableQuestion, selection: Selection) -> list[Found]:
+    """Return the greatest accounts of groups, read some at a time."""
+    assert question.order is not None
+    at = fields.FIELDS.index(question.order)
+    most: list[tuple[int, Found]] = []
+    for batch in selection.walk(connection, None):
+        sums = many.sums(connection, [each.id for each in batch], question.begin, question.end)
+        most += [(-fields.values(sums[each.id, None])[at], each) for each in batch if (each.id, None) in sums]
+        most = sorted(most, key=lambda each: (each[0], each[1].name))[:question.limit]
+    return [each for _, each in most]

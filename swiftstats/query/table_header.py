@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 from swiftstats.errors import SwiftStatsError
 from swiftstats.query import kept, steps
 from swiftstats.query.freshness import touched
+from swiftstats.query.selection import Selection
 from swiftstats.query.table_question import TableQuestion
 from swiftstats.store import changes, many, petnames, space, status, usage, writers
 from swiftstats.store.status import ServerStatus
@@ -47,6 +48,7 @@ class TableHeader:
     site_space_complete_through: Optional[int]  #: the end of the last period in which every account was read
     waiting_for: Optional[tuple[str, ...]]  #: servers that have not closed the range; None: the range is complete
     unknown: tuple[str, ...]  #: accounts asked for by name that there are not, as they were given
+    unknown_groups: tuple[str, ...]  #: groups that are asked for, and have none of the accounts that may be read
     incomplete: tuple[int, ...]  #: periods of the range with a recorded loss, or given up by retiring a server
     corrected: tuple[int, ...]  #: periods of the range of which figures changed after they were complete
     servers: tuple[ServerColumn, ...]  #: where rows are by server
@@ -81,11 +83,11 @@ class TableHeader:
         question = self.question
         if not self.final or question.space and self.now < question.end + question.period_seconds:
             return None
-        asked = repr((question, self.unknown, self.version, self.space_complete_through, more))
+        asked = repr((question, self.unknown, self.unknown_groups, self.version, self.space_complete_through, more))
         return hashlib.sha256(asked.encode("utf-8", "surrogateescape")).hexdigest()[:32]
 
 
-def header(connection: Connection, question: TableQuestion, *, now: float) -> TableHeader:
+def header(connection: Connection, question: TableQuestion, selection: Optional[Selection] = None, *, now: float) -> TableHeader:
     """Read what stands above a table; to be called before the counts are read, in the same snapshot, never after.
 
     Raises NotFinal, and BadQuestion where it needs hours that have left.
@@ -103,6 +105,7 @@ def header(connection: Connection, question: TableQuestion, *, now: float) -> Ta
         question=question, now=int(now), site_complete_through=complete,
         site_space_complete_through=space.complete_through(connection) if question.space else None,
         waiting_for=waiting, unknown=tuple(asked for asked, raw in question.asked if raw not in known),
+        unknown_groups=() if selection is None else selection.unknown_groups(connection),
         incomplete=touched(question, ((loss.begin, loss.end) for loss in losses)),
         corrected=touched(question, ((start, start + 1) for start in corrected)),
         servers=_servers(connection, question, now) if question.by_server else (),

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import timezone, tzinfo
 from typing import Mapping, Optional, Sequence
 
-from swiftstats import periods
+from swiftstats import periods, petnames
 from swiftstats.errors import TimeError
 from swiftstats.fields import COLUMNS, FIELDS, SPACE_COLUMNS, SPACE_COUNTS, Column, Field
 from swiftstats.query import steps
@@ -19,15 +19,18 @@ from swiftstats.query.question import BadQuestion, Fault, boundary, fault, resol
 
 #: Accounts of a page, and the most of them.
 LIMIT, MOST = 1000, 1000
-BY = ("account", "server")
+BY = ("account", "group", "server")
 #: What a request may give, and what it gives if it does not; those of REPEATED more than once.
-PARAMETERS = ("begin", "end", "timezone", "granularity", "by", "account", "account_prefix", "fields", "order", "limit", "marker",
-              "final")
-REPEATED = ("account", "account_prefix")
+PARAMETERS = ("begin", "end", "timezone", "granularity", "by", "account", "account_prefix", "group", "fields", "order", "limit",
+              "marker", "final")
+REPEATED = ("account", "account_prefix", "group")
+#: How the figures of a group begin: of the accounts that are called just so, and with all below it.
+OWN, TOTAL = "own_", "total_"
 #: How a marker is written that is no UTF-8, or that could be taken for one written so.
 _HEX = "hex:"
 
 _BY_NAME = {column.name: column for column in COLUMNS}
+_SPACE_MAX = _BY_NAME["space_max"]
 _ORDERS = {f"-{field.name}": field for field in FIELDS}
 
 
@@ -44,7 +47,8 @@ class TableQuestion:
     edges: tuple[int, ...]
     by: tuple[str, ...]  #: of BY, in this order
     asked: tuple[tuple[str, bytes], ...]  #: accounts by name, as given and as stored
-    prefixes: tuple[bytes, ...]  #: accounts that begin so; with neither, all
+    prefixes: tuple[bytes, ...]  #: accounts that begin so
+    groups: tuple[str, ...]  #: accounts whose petname is, or lies in, one of these; with none of the three, all
     columns: tuple[Column, ...]
     order: Optional[Field]  #: greatest first; None: by account
     limit: int
@@ -55,6 +59,11 @@ class TableQuestion:
     def by_account(self) -> bool:
         """Whether each account has rows of its own."""
         return "account" in self.by
+
+    @property
+    def by_group(self) -> bool:
+        """Whether each group of petnames has rows of its own."""
+        return "group" in self.by
 
     @property
     def by_server(self) -> bool:
@@ -73,9 +82,12 @@ class TableQuestion:
 
     @property
     def figures(self) -> tuple[Column, ...]:
-        """What each row's values are: io, then space, then how much of the latter was measured."""
-        return (*(_BY_NAME[FIELDS[number].name] for number in self.io), *(SPACE_COLUMNS[number] for number in self.space),
-                *(SPACE_COUNTS if self.space else ()))
+        """What each row's values are: io, then space, then how much of the latter was measured; of a group each twice."""
+        found = (*(_BY_NAME[FIELDS[number].name] for number in self.io), *(SPACE_COLUMNS[number] for number in self.space),
+                 *(SPACE_COUNTS if self.space else ()))
+        if not self.by_group:
+            return found
+        return tuple(column._replace(name=of + column.name) for column in found for of in (OWN, TOTAL))
 
 
 def ask(given: Mapping[str, Sequence[str]], *, prefixes: Sequence[str], period_seconds: int, max_periods: int, now: float,
@@ -95,8 +107,9 @@ def ask(given: Mapping[str, Sequence[str]], *, prefixes: Sequence[str], period_s
     found = TableQuestion(
         begin=begin, end=end, period_seconds=period_seconds, zone_name=zone_name, zone=zone, granularity=granularity,
         edges=reader.edges(begin, end, granularity, zone, period_seconds, max_periods), by=by, asked=by_name,
-        prefixes=tuple(raw for _, raw in reader.accounts("account_prefix", prefixes)), columns=reader.columns(by), order=order,
-        limit=reader.limit(), marker=reader.marker(), final=reader.choice("final", ("no", "required")) == "required")
+        prefixes=tuple(raw for _, raw in reader.accounts("account_prefix", prefixes)), groups=reader.groups(),
+        columns=reader.columns(by), order=order, limit=reader.limit(), marker=reader.marker(),
+        final=reader.choice("final", ("no", "required")) == "required")
     reader.check(found, pages)
     if reader.faults:
         raise BadQuestion(reader.faults)
@@ -226,11 +239,23 @@ class _Reader:
                 self._fault(name, value, str(error))
         return tuple((asked, raw) for raw, asked in found.items())
 
+    def groups(self) -> tuple[str, ...]:
+        """Return groups as petnames are stored, each once."""
+        found: dict[str, None] = {}
+        for value in self.given.get("group", ()):
+            try:
+                found.setdefault(petnames.checked(value))
+            except ValueError as error:
+                self._fault("group", value, f"a group such as physics/lab1: {error}")
+        return tuple(found)
+
     def columns(self, by: Sequence[str]) -> tuple[Column, ...]:
         of_server = "server" in by
+        # The greatest of several accounts are not at the same time: added up, they would be what there never was.
+        without = SPACE_COLUMNS if of_server else (_SPACE_MAX,) if "group" in by else ()
         value = self._text("fields")
         if value is None:
-            return tuple(column for column in COLUMNS if not (of_server and column in SPACE_COLUMNS))
+            return tuple(column for column in COLUMNS if column not in without)
         chosen = [word.strip() for word in value.split(",")]
         unknown = [word for word in chosen if word not in _BY_NAME]
         if unknown:
@@ -239,6 +264,8 @@ class _Reader:
         found = tuple(column for column in COLUMNS if column.name in chosen)
         if of_server and any(column in SPACE_COLUMNS for column in found):
             self._fault("fields", value, "only fields of requests and bytes: space is not told by server")
+        elif any(column in without for column in found):
+            self._fault("fields", value, f"fields other than {_SPACE_MAX.name}: that of several accounts is no sum")
         return found
 
     def limit(self) -> int:
@@ -263,12 +290,16 @@ class _Reader:
     def check(self, question: TableQuestion, pages: bool) -> None:
         """Find what does not go together."""
         marker, limit = self._text("marker"), self._text("limit")
+        if question.by_account and question.by_group:
+            self._fault("by", ",".join(question.by), "account or group: an account's row has its petname")
+        if question.by_group and question.groups and (question.asked or question.prefixes):
+            self._fault("group", " and ".join(question.groups), "no account or account_prefix beside it, with rows by group")
         if question.order is not None:
             if not question.by_account:
                 self._fault("order", self._text("order") or "", "account: only accounts can be put in order")
             if marker is not None:
                 self._fault("marker", marker, f"nothing: a top list has one page, of {MOST} accounts at most")
-        elif not (pages and question.by_account):
+        elif not (pages and (question.by_account or question.by_group)):
             why = "a row per server has no pages" if pages else "a stream gives all accounts, and takes no limit and no marker"
             for name, value in (("limit", limit), ("marker", marker)):
                 if value is not None:

@@ -31,12 +31,14 @@ def titles(question: TableQuestion) -> tuple[str, ...]:
 
 def row_writer(question: TableQuestion, cell: Callable[[str], str] = cell) -> Callable[[Row], list[str]]:
     """Return what writes a row's cells; `cell` quotes text."""
-    stepped = question.granularity != "total"
+    stepped, grouped = question.granularity != "total", question.by_group
 
     def write(row: Row) -> list[str]:
         cells = []
         if row.account is not None:
             cells += [cell(text_of(row.account)), cell(row.petname or "")]
+        elif grouped:
+            cells.append(cell(row.group or ""))
         if row.server is not None:
             cells.append(cell(row.server.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")))
         if stepped:
@@ -55,6 +57,7 @@ def headers(header: TableHeader) -> list[tuple[str, str]]:
     found = [("X-Complete-Through", "" if through is None else steps.iso(through, zone))]
     for name, values in (("X-Waiting-For", [quoted(each) for each in header.waiting_for or ()]),
                          ("X-Unknown", [quote(each, safe="") for each in header.unknown]),
+                         ("X-Unknown-Groups", [quote(each, safe="") for each in header.unknown_groups]),
                          ("X-Incomplete", _moments(header, header.incomplete)),
                          ("X-Corrected", _moments(header, header.corrected))):
         if values:

@@ -7,7 +7,9 @@ from typing import Callable, Iterator, Optional
 
 from webob.acceptparse import create_accept_header  # type: ignore[import-untyped]
 
+from swiftstats.query.question import BadQuestion, fault
 from swiftstats.query.table import Page, Stream
+from swiftstats.query.table_question import TableQuestion
 from swiftstats.represent import negotiate, table_aggregate, table_csv, table_focus, table_json, table_xml
 from swiftstats.represent.negotiate import Format, NotAcceptable, UnknownFormat
 
@@ -38,6 +40,12 @@ AGGREGATE = TableFormat("json", "application/json", table_aggregate.page, None, 
 
 _BY_TYPE = {each.content_type: each for each in reversed(FORMATS.values()) if each.name != "focus"}
 _ALIASES = {"application/ndjson": "application/x-ndjson", "text/xml": "application/xml"}
+
+
+def check(question: TableQuestion, form: TableFormat) -> None:
+    """Raise BadQuestion where a format is of accounts alone, and the question is not."""
+    if question.by_group and form in (FORMATS["focus"], AGGREGATE):
+        raise BadQuestion([fault("by", ",".join(question.by), "account or server: a table in this format has no groups")])
 
 
 def named(name: str) -> TableFormat:

@@ -51,6 +51,8 @@ def header_object(header: TableHeader) -> dict[str, Any]:
     }
     if question.space:
         shown["space_complete_through"] = iso(header.space_complete_through)
+    if header.unknown_groups:
+        shown["unknown_groups"] = list(header.unknown_groups)
     for name, starts in (("incomplete", header.incomplete), ("corrected", header.corrected)):
         if starts:
             shown[name] = [iso(start) for start in starts]
@@ -62,12 +64,14 @@ def row_writer(question: TableQuestion) -> Callable[[Row], str]:
     names = [column.name for column in question.figures]
     # PERF: as in as_json, rows are formatted from a template, one `%` each.
     template = "".join(f', "{name}": %d' for name in names)
-    stepped = question.granularity != "total"
+    stepped, grouped = question.granularity != "total", question.by_group
 
     def write(row: Row) -> str:
         parts = []
         if row.account is not None:
             parts.append(f'"account": {json.dumps(text_of(row.account))}, "petname": {json.dumps(row.petname)}')
+        elif grouped:
+            parts.append(f'"group": {json.dumps(row.group)}')
         if row.server is not None:
             parts.append(f'"server": {json.dumps(row.server)}')
         if stepped:

@@ -12,5 +12,6 @@ def text_of(name: bytes) -> str:
 
 def keys(question: TableQuestion) -> tuple[str, ...]:
     """Return what says of a row what it is of: in this order, and as `cells` has them."""
-    return (*(("account", "petname") if question.by_account else ()), *(("server",) if question.by_server else ()),
+    of = ("account", "petname") if question.by_account else ("group",) if question.by_group else ()
+    return (*of, *(("server",) if question.by_server else ()),
             *(() if question.granularity == "total" else ("time",)), "complete")

@@ -13,7 +13,7 @@ from swiftstats.represent.table_json import header_object
 from swiftstats.represent.table_names import text_of
 
 #: What is in a list of the query element.
-_ITEMS = {"waiting_for": "server", "unknown": "account", "incomplete": "period", "corrected": "period"}
+_ITEMS = {"waiting_for": "server", "unknown": "account", "unknown_groups": "group", "incomplete": "period", "corrected": "period"}
 
 
 def page(answer: Page) -> bytes:
@@ -50,6 +50,8 @@ def row_writer(question: TableQuestion) -> Callable[[Row], str]:
             of.append(("account", text_of(row.account)))
         if row.petname is not None:
             of.append(("petname", row.petname))
+        if row.group is not None:
+            of.append(("group", row.group))
         if row.server is not None:
             of.append(("server", row.server))
         if stepped:

@@ -115,13 +115,13 @@ def space(connection: Connection, ids: Sequence[int], begin: int, end: int, *, p
     return space_sums.sums(connection, ids, begin, end, period_seconds=period_seconds, now=now)
 
 
-def beginning(prefix: bytes) -> list[ColumnElement[bool]]:
+def beginning(prefix: bytes, name: ColumnElement[bytes] = accounts.c.name) -> list[ColumnElement[bool]]:
     """Return what keeps names that begin with `prefix`: a range of the key, since LIKE on bytes is none everywhere."""
     if not prefix:
         return []
     after = prefix.rstrip(b"\xff")
-    bounds = [accounts.c.name >= prefix]
-    return bounds if not after else [*bounds, accounts.c.name < after[:-1] + bytes([after[-1] + 1])]
+    bounds = [name >= prefix]
+    return bounds if not after else [*bounds, name < after[:-1] + bytes([after[-1] + 1])]
 
 
 def _found(connection: Connection, query: Select[Any]) -> list[Found]:

@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, Connection, and_, delete, func, or_, selec
 
 from swiftstats.petnames import SEPARATOR
 from swiftstats.store import upsert
-from swiftstats.store.many import Found
+from swiftstats.store.many import Found, beginning
 from swiftstats.store.schema import accounts, petname_changes, petnames
 
 #: Petnames that one statement of a whole list reads.
@@ -92,10 +92,16 @@ def groups(connection: Connection) -> list[Group]:
     return [Group(name, own.get(name, 0), own.get(name, 0) + below[name]) for name in names]
 
 
-def accounts_after(connection: Connection, group: str, *, after: Optional[bytes], limit: int) -> list[Found]:
-    """Return at most `limit` accounts of a group with all below, those of the dictionary after `after`, by name, bytewise."""
+def is_there(connection: Connection, group: str, *, prefix: bytes = b"") -> bool:
+    """Tell whether a petname in a group, or below, is of an account whose name begins with `prefix`, used or not."""
+    query = select(petnames.c.account).where(*_within(group), *beginning(prefix, petnames.c.account))
+    return connection.execute(query.limit(1)).first() is not None
+
+
+def accounts_after(connection: Connection, group: str, *, after: Optional[bytes], limit: int, prefix: bytes = b"") -> list[Found]:
+    """Return at most `limit` accounts of a group with all below that begin with `prefix`, as `many.accounts_after` does."""
     query = (select(accounts.c.id, accounts.c.name).join_from(petnames, accounts, accounts.c.name == petnames.c.account)
-             .where(*_within(group)))
+             .where(*_within(group), *beginning(prefix)))
     if after is not None:
         query = query.where(accounts.c.name > after)
     return [Found(number, bytes(name)) for number, name in connection.execute(query.order_by(accounts.c.name).limit(limit))]

@@ -7,6 +7,7 @@ import io
 import json
 import xml.etree.ElementTree as ElementTree
 from typing import Any, Iterator
+from urllib.parse import quote
 
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
@@ -40,18 +41,16 @@ def client(engine: Engine, store_url: str) -> Client:
 
 def pages(client: Client, query: str, form: str = "json", limit: int = 2) -> Iterator[Any]:
     """Yield the pages of a walk by markers."""
-    marker: dict[str, str] = {}
+    marker = ""
     while True:
-        path, _, given_query = query.partition("?")
-        found = client.get(path, {**dict(each.split("=") for each in given_query.split("&")), "limit": str(limit),
-                                  "format": form, **marker})
+        found = client.get(f"{query}&limit={limit}&format={form}{marker}")
         assert found.status_int == 200, found.text
         page = json.loads(found.body) if form == "json" else ElementTree.fromstring(found.body)
         yield page
         following = page["next"] if form == "json" else page.findtext("next")
         if following is None:
             return
-        marker = {"marker": following}
+        marker = "&marker=" + quote(following, safe="")
 
 
 def texts(row: dict[str, Any]) -> dict[str, str]:
@@ -70,7 +69,8 @@ def in_every_form(client: Client, query: str, limit: int = 2) -> list[dict[str, 
     elements = [element for page in pages(client, query, "xml", limit) for element in page.findall("row")]
     for element, row in zip(elements, rows, strict=True):
         found = {**element.attrib, **{each.tag: each.text if each.get("nil") is None else None for each in element}}
-        expected = {name: None if value is None else str(value) for name, value in row.items() if name != "petname"}
+        expected = {name: None if value is None else str(value) for name, value in row.items()
+                    if not (name in ("petname", "group") and value is None)}
         assert {**found, "complete": found["complete"].title()} == expected
     return rows
 

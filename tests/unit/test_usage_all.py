@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine
 
+from swiftstats.store import engine as engines
+from swiftstats.store import petnames
 from tests.support.service import HOUR, Client, T, close, count, fresh, make, sqlite
 from tests.unit.test_read_commands import on_a_terminal, run
 
@@ -72,8 +74,38 @@ def test_final_or_nothing(engine: Engine, conf: str, capfd: pytest.CaptureFixtur
     [], ["7f6a", "--all"], ["--all", "--space"], ["--all", "--detail"], ["--all", "--by", "policy"], ["7f6a", "--by", "server"],
     ["7f6a", "--format", "ndjson"], ["7f6a", "--granularity", "day"], ["--all", "--period", "2012-10", "--begin", "2012-10"],
     ["--all", "--period", "soon"], ["7f6a", "--period", "2012-10-22 08:00"], ["--all", "--timezone", "Mars/Utopia"],
+    ["7f6a", "--group", "physics"], ["7f6a", "--by", "group"], ["--by", "server"], ["--by", "group", "--format", "focus"],
+    ["--group", "a//b"], ["--group", "physics", "--space"],
 ])
 def test_mistakes(engine: Engine, conf: str, capfd: pytest.CaptureFixture[str], words: list[str]) -> None:
     """What does not go together is a message, and exit status 2."""
     assert run(conf, "usage", *words) == 2
     assert capfd.readouterr().err.startswith("swiftstats usage: ")
+
+
+@pytest.mark.parametrize(("words", "query"), [
+    (["--group", "physics"], "group=physics"), (["--by", "group"], "by=group"),
+    (["--all", "--group", "a", "--group", "physics/lab1"], "group=a&group=physics/lab1"),
+    (["--by", "group,server", "--group", "physics"], "by=group,server&group=physics"),
+])
+def test_groups(engine: Engine, conf: str, tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes], words: list[str],
+                query: str) -> None:
+    """The accounts of groups, and what groups used, are the service's own tables."""
+    with engines.write(engine) as connection:
+        petnames.put(connection, {b"AUTH_0": "physics/lab1", b"AUTH_1": "physics"})
+    for form in ("json", "csv"):
+        assert run(conf, "usage", *words, *RANGE, "--format", form) == 0
+        answer = Client(make(sqlite(tmp_path))).get(f"{QUERY}&{query}&format={form}")
+        assert capfdbinary.readouterr().out == answer.body and b"physics" in answer.body
+
+
+def test_groups_in_a_pipe(engine: Engine, conf: str, capfd: pytest.CaptureFixture[str]) -> None:
+    """A group is a line, those without a petname the last; a group that nobody knows is said on stderr."""
+    with engines.write(engine) as connection:
+        petnames.put(connection, {b"AUTH_0": "physics/lab1", b"AUTH_1": "physics"})
+    assert run(conf, "usage", "--by", "group", *RANGE, "--fields", "GET") == 0
+    assert list(csv.reader(capfd.readouterr().out.splitlines(), delimiter="\t")) == [
+        ["group", "complete", "own_GET", "total_GET"], ["physics", "yes", "2", "3"], ["physics/lab1", "yes", "1", "1"],
+        ["", "yes", "3", "3"]]
+    assert run(conf, "usage", "--group", "chemistry", *RANGE) == 0
+    assert "Unknown group  chemistry" in capfd.readouterr().err

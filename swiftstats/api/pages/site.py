@@ -22,7 +22,7 @@ from swiftstats.api.params import environ_name, split
 from swiftstats.api.service import Environ, Service
 from swiftstats.errors import SwiftStatsError
 from swiftstats.query import selection, table_question
-from swiftstats.query.question import fault
+from swiftstats.query.question import BadQuestion, fault
 from swiftstats.query.standing import Standing, standing
 from swiftstats.query.table_question import TableQuestion
 from swiftstats.store import engine as store
@@ -122,6 +122,8 @@ class Pages:
             values.setdefault("limit", (str(usage.LIMIT),))
         with self._read() as (connection, now):
             question = self._question(values, now)
+            if question.by_group:
+                raise BadQuestion([fault("by", ",".join(question.by), "account or server; groups are in files, as format=csv")])
             for name, raw in question.asked:
                 if not self._service.rules.scope(environ, (raw,)).may_read(raw):
                     raise Forbidden(name)
@@ -142,7 +144,7 @@ class Pages:
             if not scope.may_read(raw):
                 raise Forbidden(name)
             found = account.shown(connection, question, given, self._standing(connection, now), name=name,
-                                  operator=scope.all, now=now, origin=Request(environ).host_url + root)
+                                  operator=scope.all, now=now, origin=self._origin(environ) + root)
         shell = self._shell(environ, root, scope, "" if scope.all else asked.account_path(name))
         return page("account.html", shell=shell, here=root + asked.account_path(name).partition("?")[0], **found)
 
@@ -169,7 +171,12 @@ class Pages:
             scope = None
         io = [column for column in fields.COLUMNS if column not in fields.SPACE_COLUMNS]
         return page("help.html", shell=self._shell(environ, root, scope, "/help"), io=io, space=fields.SPACE_COLUMNS,
-                    period_seconds=self._service.config.period_seconds, origin=Request(environ).host_url)
+                    period_seconds=self._service.config.period_seconds, origin=self._origin(environ))
+
+    def _origin(self, environ: Environ) -> str:
+        """Return scheme and host by which the client reached us, for commands to paste."""
+        secure = self._service.rules.addresses.secure(environ)
+        return f"{'https' if secure else 'http'}://{Request(environ).host}"
 
     @contextmanager
     def _read(self) -> Iterator[tuple[Connection, float]]:
