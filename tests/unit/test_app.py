@@ -107,7 +107,7 @@ def test_paths(client: Client) -> None:
 
 
 def test_root(client: Client) -> None:
-    """The root lists versions and routes, and sends browsers to the first page; an unknown query, or a POST without one, is 400."""
+    """The root lists versions and routes, and sends browsers to the first page; an unknown query, or a POST without one: 400."""
     listed = json.loads(client.get("/").body)
     assert listed["queries"] == ["io_sum", "io_detail", "space_sum", "space_detail"]
     assert listed["versions"][0]["status"] == "current"
