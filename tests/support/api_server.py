@@ -52,6 +52,11 @@ class ApiServer:
     def __exit__(self, kind: object, error: object, trace: object) -> None:
         self._process.stop()
 
+    @property
+    def pid(self) -> int:
+        """The service's process."""
+        return self._process.pid
+
     def get(self, path: str, parameters: Mapping[str, str] | None = None, *, token: str | None = None, method: str = "GET",
             headers: Mapping[str, str] | None = None, form: Mapping[str, str] | None = None) -> Answer:
         """Send one request and read the answer. form: what a form sends."""
