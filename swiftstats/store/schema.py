@@ -9,14 +9,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import BigInteger, Column, Integer, LargeBinary, MetaData, String, Table, UniqueConstraint
+from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, MetaData, String, Table, UniqueConstraint
 from sqlalchemy.dialects import mysql
 
 from swiftstats.fields import CELLS, NAME_BYTES
 from swiftstats.petnames import NAME_BYTES as PETNAME_BYTES
 
 #: The revision that this code reads and writes. Revisions are four digits, so that older and newer can be told apart.
-REVISION = "0006"
+REVISION = "0007"
 
 #: The longest name of a replica: a server's, a slash, a device's.
 REPLICA_BYTES = 512
@@ -182,6 +182,7 @@ corrections = Table(
     _moment("recorded_at"),
     *_cells(),
     UniqueConstraint("account_id", "period", "id", name="corrections_of_account"),  # an index that MySQL makes with the table
+    Index("corrections_by_period", "period"),
     **_MYSQL,
 )
 

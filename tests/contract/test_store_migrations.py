@@ -80,6 +80,21 @@ def test_upgrade_that_was_cut(bare: Engine) -> None:
     assert migrations.upgrade(bare, ("AUTH_",)).before == schema.REVISION
 
 
+def test_upgrade_that_was_cut_at_its_end(engine: Engine) -> None:
+    """An upgrade of any revision that was cut before it was recorded finds all that it made, and changes nothing."""
+    with write(engine) as connection:
+        writer = register(connection, "proxy-1", "a")
+        usage.merge(connection, writer=writer, period=T, rows=[(b"AUTH_a", cells(get_count=5))], now=T)
+    for script in ScriptDirectory(migrations.__path__[0]).walk_revisions():
+        if script.down_revision is not None:
+            with write(engine) as connection:
+                connection.execute(text("UPDATE alembic_version SET version_num = :before"), {"before": script.down_revision})
+            assert migrations.upgrade(engine, ("AUTH_",)) == migrations.Outcome(str(script.down_revision), schema.REVISION, False)
+    test_schema_is_what_the_code_knows(engine)
+    with read(engine) as connection:
+        assert usage.total(connection, b"AUTH_a", T, T + HOUR) == cells(get_count=5)
+
+
 def test_upgrade_from_0001(bare: Engine) -> None:
     """A database of the first revision, with usage in it, is upgraded: what was there stays, and space can be recorded."""
     with engines.alone(bare, "migrate"), write(bare) as connection:
