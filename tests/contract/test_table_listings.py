@@ -1,0 +1,107 @@
+"""Lists of accounts and servers in every form, and the table with a column per server that `t=json` is."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import xml.etree.ElementTree as ElementTree
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine
+
+from swiftstats.store import dialects, petnames, usage, writers
+from swiftstats.store import engine as engines
+from tests.support.service import HOUR, Client, T, close, count, fresh, make
+
+ACCOUNTS = ("(unknown)", 'AUTH_"c", d', "AUTH_<b>&amp;", "AUTH_a", "AUTH_漢")
+
+
+@pytest.fixture
+def engine(store_url: str) -> Engine:
+    """Some accounts on two servers, of which one has not closed; a petname; a loss."""
+    engine = fresh(store_url)
+    for number, name in enumerate(ACCOUNTS):
+        for server in ("proxy-01", "proxy-03"):
+            count(engine, server, account=name.encode(), get_count=1, passed_in=2**62, passed_out=number)
+    writer = count(engine, account=b"AUTH_a", passed_in=2**62)
+    close(engine, writer, through=T + 4 * HOUR)
+    with engines.write(engine) as connection:
+        petnames.put(connection, {name.encode(): "physics/<lab>" for name in ACCOUNTS if name != "AUTH_a"})
+        usage.record_loss(connection, server_id=writer.server_id, writer_id=writer.id, begin=T, end=T + HOUR, kind="full", now=T)
+    return engine
+
+
+@pytest.fixture
+def client(engine: Engine, store_url: str, monkeypatch: pytest.MonkeyPatch) -> Client:
+    """The service on it, four hours later, whatever the database's clock says."""
+    monkeypatch.setattr(type(dialects.of(engine)), "clock", lambda dialect, connection: None)
+    return Client(make(store_url, now=T + 4 * HOUR))
+
+
+def in_every_form(client: Client, path: str, item: str) -> list[dict[str, Any]]:
+    """Return a list, once it was found the same in JSON, NDJSON, CSV and XML."""
+    found: list[dict[str, Any]] = json.loads(client.get(path).body)[path[1:]]
+    *lines, last = [json.loads(line) for line in client.get(path, {"format": "ndjson"}).body.splitlines()]
+    assert lines == found and last == {"rows": len(found)}
+    texts = [{name: "" if value is None else {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)
+              for name, value in each.items()} for each in found]
+    assert list(csv.DictReader(io.StringIO(client.get(path, {"format": "csv"}).body.decode(), newline=""))) == texts
+    answer = client.get(path, {"format": "xml"})
+    assert answer.content_type == "application/xml"
+    root = ElementTree.fromstring(answer.body)
+    assert root.tag == path[1:]
+    assert [{each.tag: each.text or "" for each in element} for element in root.findall(item)] == texts
+    nulls = [[each.tag for each in element if each.get("nil") == "true"] for element in root.findall(item)]
+    assert nulls == [[name for name, value in each.items() if value is None] for each in found]
+    return found
+
+
+def test_accounts(client: Client) -> None:
+    """The list of accounts has each, by name, with its petname, in every form; XML comes in pages as JSON does."""
+    found = in_every_form(client, "/accounts", "account")
+    assert found == [{"account": name, "petname": None if name == "AUTH_a" else "physics/<lab>"} for name in ACCOUNTS]
+    seen: list[str | None] = []
+    marker: dict[str, str] = {}
+    while True:
+        root = ElementTree.fromstring(client.get("/accounts", {"format": "xml", "limit": "2", **marker}).body)
+        seen += [element.text for element in root.findall("account/account")]
+        following = root.findtext("next")
+        if following is None:
+            break
+        marker = {"marker": following}
+    assert seen == list(ACCOUNTS)
+
+
+def test_servers(client: Client) -> None:
+    """The list of servers says of each how far it has closed, whether it is behind, and how often something was lost."""
+    found = {each["server"]: each for each in in_every_form(client, "/servers", "server")}
+    assert list(found) == ["proxy-01", "proxy-03"]
+    assert (found["proxy-01"]["complete_through"], found["proxy-01"]["stale"]) == ("2012-10-22T12:00:00Z", False)
+    assert (found["proxy-03"]["complete_through"], found["proxy-03"]["stale"]) == ("2012-10-22T08:00:00Z", True)
+    assert (found["proxy-01"]["losses"], found["proxy-03"]["losses"]) == (1, 0)
+
+
+def test_a_column_per_server(engine: Engine, client: Client) -> None:
+    """`t=json` has each account's usage by server and in sum, null of a server that was never heard of; without a petname `?`."""
+    with engines.write(engine) as connection:
+        writers.announce(connection, server="proxy-09", period=T, now=T)
+    asked = {"begin": "2012-10-22T08:00Z", "end": "2012-10-22T10:00Z", "t": "json"}
+    whole = json.loads(client.get("/usage", asked).body)
+    assert list(whole) == ["servers", "accounts", "next", "unknown"]
+    assert whole["servers"] == [
+        {"id": "proxy-01", "nickname": "proxy-01", "as_of": "2012-10-22T12:00:00Z", "stale": False},
+        {"id": "proxy-03", "nickname": "proxy-03", "as_of": "2012-10-22T08:00:00Z", "stale": True},
+        {"id": "proxy-09", "nickname": "proxy-09", "as_of": None, "stale": True}]
+    expected = [{"id": name, "petname": "?" if name == "AUTH_a" else "physics/<lab>",
+                 "usage": {"proxy-01": 2**62 + number, "proxy-03": 2**62 + number, "proxy-09": None},
+                 "total": 2**63 + 2 * number, "partial": True} for number, name in enumerate(ACCOUNTS)]
+    assert whole["accounts"] == expected and whole["next"] is None
+    first = json.loads(client.get("/usage", {**asked, "limit": "2"}).body)
+    second = json.loads(client.get("/usage", {**asked, "limit": "3", "marker": first["next"]}).body)
+    assert [*first["accounts"], *second["accounts"]] == expected
+    some = json.loads(client.get("/usage?begin=2012-10-22T08:00Z&end=2012-10-23&t=json&fields=GET&account=a&account=zz").body)
+    assert [(each["id"], each["total"]) for each in some["accounts"]] == [("AUTH_a", 2)] and some["unknown"] == ["zz"]
+    rows = json.loads(client.get("/usage", {**asked, "t": "json", "fields": "bytes_out"}).body)["accounts"]
+    assert [each["total"] for each in rows] == [2 * number for number in range(len(ACCOUNTS))]
