@@ -11,6 +11,8 @@ from xml.etree import ElementTree
 import pytest
 from playwright.sync_api import Page
 
+from swiftstats.store import engine as engines
+from swiftstats.store import petnames
 from tests.support.pages import DECEMBER, NOVEMBER, NOW, PagesSite, account_url, sign_in, window
 from tests.support.service import HOUR
 
@@ -152,6 +154,22 @@ def test_a_servers_column_each(page: Page, site: PagesSite):
     assert values(page, "tbody tr:first-child") == [3 * HUGE, HUGE, 4 * HUGE]
     page.goto(site.url + "/usage?by=server")
     assert values(page, "tbody tr td:nth-child(4)") == [3 * HUGE, HUGE]
+
+
+def test_groups_have_their_own_and_all_below(page: Page, site: PagesSite):
+    """A row per group of petnames has its own usage and that with all below; each account is in the sum once."""
+    with engines.write(site.engine) as connection:
+        petnames.put(connection, {b"AUTH_huge": "physics/lab1", b"AUTH_small": "physics"})
+    page.goto(site.url + "/usage?by=group")
+    assert page.locator("tbody th").all_inner_texts() == ["physics", "physics/lab1"]
+    assert values(page, "tbody tr:first-child td:nth-child(3)") == [3 * (1025 + 7), 3 * 7]
+    assert values(page, "tfoot")[1:3] == [3 * (1025 + 7), 4 * HUGE]
+    with page.expect_navigation():
+        page.get_by_role("link", name="physics/lab1").click()
+    assert page.locator("tbody th a").all_inner_texts() == ["AUTH_huge"]
+    assert "Accounts called physics/lab1, or below it." in page.locator("main").inner_text()
+    with engines.write(site.engine) as connection:
+        petnames.remove(connection, [b"AUTH_huge", b"AUTH_small"])
 
 
 def test_the_strip_follows_the_site(browser, page: Page, site: PagesSite):

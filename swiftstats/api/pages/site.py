@@ -118,12 +118,12 @@ class Pages:
         values = dict(given.given)
         if values.get("by", ("account",))[0] in ("account,server", "server,account"):
             values.setdefault("fields", (usage.FIGURES[0],))
-        if values.get("order", ("account",)) != ("account",) or "account" in values.get("by", ("account",))[0].split(","):
+        if values.get("order", ("account",)) != ("account",) or values.get("by") not in (("server",),):
             values.setdefault("limit", (str(usage.LIMIT),))
         with self._read() as (connection, now):
             question = self._question(values, now)
-            if question.by_group:
-                raise BadQuestion([fault("by", ",".join(question.by), "account or server; groups are in files, as format=csv")])
+            if question.by_group and question.by_server:
+                raise BadQuestion([fault("by", ",".join(question.by), "group alone on a page; both are in files, as format=csv")])
             for name, raw in question.asked:
                 if not self._service.rules.scope(environ, (raw,)).may_read(raw):
                     raise Forbidden(name)

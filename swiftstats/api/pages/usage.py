@@ -9,11 +9,13 @@ from sqlalchemy import Connection
 
 from swiftstats.api.pages import spans, strip
 from swiftstats.api.pages.asked import Asked
+from swiftstats.petnames import SEPARATOR
 from swiftstats.query import table
+from swiftstats.query.question import BadQuestion, fault
 from swiftstats.query.selection import Selection
 from swiftstats.query.standing import Standing
 from swiftstats.query.table import Page, Row
-from swiftstats.query.table_question import TableQuestion, marker_of
+from swiftstats.query.table_question import OWN, TOTAL, TableQuestion, marker_of
 from swiftstats.store import accounts
 
 #: Accounts of a page where nothing else is asked for, and figures that a column per server can be of.
@@ -49,13 +51,15 @@ COLUMNS = (
 
 @dataclass(frozen=True)
 class Line:
-    """One row: what it is of, and a value per column, None where it is unknown and "" where it has not begun."""
+    """One row: what it is of, and a value per column, None where it is unknown; of a group also its own, without those below."""
 
     account: Optional[str]
     petname: Optional[str]
     server: Optional[str]
     time: int
     values: tuple[Any, ...]
+    group: Optional[str] = None
+    own: tuple[Any, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -70,18 +74,21 @@ class Sum:
 def shown(connection: Connection, question: TableQuestion, selection: Selection, given: Asked, standing: Standing, *,
           operator: bool, now: float) -> Mapping[str, Any]:
     """Return what the page shows."""
+    known = _known(connection, selection)
+    if question.by_group and not question.groups and known is None:
+        raise BadQuestion([fault("by", "group", f"a group beside it, as group=NAME: of more than {COUNTED:,} accounts not all "
+                                                "are read for a page; files have them, as format=csv")])
     page = table.page(connection, question, selection, now=now)
     pivot = question.by_account and question.by_server
     columns, lines, servers = _pivot(page, standing) if pivot else _plain(page)
     final = page.header.final
-    known = accounts.number(connection, at_most=COUNTED + 1, prefixes=selection.prefixes) + len(selection.names)
     only = question.order is None and question.marker is None and page.next is None
     following = None if page.next is None else marker_of(page.next)
     return {
         "page": page, "question": question, "zone": question.zone, "units": given.units, "columns": columns, "lines": lines,
         "servers": servers, "pivot": pivot, "asked": given, "by_time": question.granularity != "total",
         "sums": [_sum(lines, number, column, final) for number, column in enumerate(columns)],
-        "known": known if known <= COUNTED else None, "counted": COUNTED, "whole": only,
+        "known": known, "counted": COUNTED, "whole": only, "groups": question.groups,
         "strip": strip.of_range(standing, question.begin, question.end, zone=question.zone, names=operator,
                                 lost_periods=len(page.header.incomplete)),
         "presets": [(each, given.query(begin=each.begin, end=each.end, marker=None)) for each in spans.presets(
@@ -91,8 +98,16 @@ def shown(connection: Connection, question: TableQuestion, selection: Selection,
         "next_after": following, "first": given.query(marker=None) if question.marker is not None else None,
         "files": files(question, given, final), "figures": FIGURES, "order": given.text("order") or "account",
         **spans.of_form(question), "through": page.header.space_complete_through,
-        "rows_of": len({(line.account, line.server) for line in lines}),
+        "rows_of": len({(line.account, line.server, line.group) for line in lines}),
     }
+
+
+def _known(connection: Connection, selection: Selection) -> Optional[int]:
+    """Return how many accounts there are to show, as far as they are counted; None beyond that, and -1 for those of groups."""
+    if selection.groups:
+        return -1
+    found = accounts.number(connection, at_most=COUNTED + 1, prefixes=selection.prefixes) + len(selection.names)
+    return found if found <= COUNTED else None
 
 
 def files(question: TableQuestion, given: Asked, final: bool) -> list[tuple[str, str, str]]:
@@ -100,7 +115,7 @@ def files(question: TableQuestion, given: Asked, final: bool) -> list[tuple[str,
     stem, found = spans.file_stem(question, final), []
     for name in ("csv", "ndjson", "json", "xml"):
         changes: dict[str, Any] = {**spans.permanent(question), "format": name}
-        paged = question.by_account and (name in ("json", "xml") or question.order is not None)
+        paged = (question.by_account or question.by_group) and (name in ("json", "xml") or question.order is not None)
         if paged:
             changes["limit"] = question.limit
             if question.marker is not None:
@@ -111,11 +126,16 @@ def files(question: TableQuestion, given: Asked, final: bool) -> list[tuple[str,
 
 def _plain(page: Page) -> tuple[list[Column], list[Line], list[str]]:
     """Return a row per account, per account and time, or per server."""
-    names = [column.name for column in page.header.question.figures]
-    columns = [column for column in COLUMNS if all(field in names for field in column.fields)]
-    at = [[names.index(field) for field in column.fields] for column in columns]
-    lines = [Line(_text(row.account), row.petname, row.server, row.time,
-                  tuple(_added([row.values[number] for number in numbers]) for numbers in at)) for row in page.rows]
+    question = page.header.question
+    names = [column.name for column in question.figures]
+    shown, own = (TOTAL, OWN) if question.by_group else ("", "")
+    columns = [column for column in COLUMNS if all(shown + field in names for field in column.fields)]
+
+    def values(row: Row, of: str) -> tuple[Optional[int], ...]:
+        return tuple(_added([row.values[names.index(of + field)] for field in column.fields]) for column in columns)
+
+    lines = [Line(_text(row.account), row.petname, row.server, row.time, values(row, shown), row.group,
+                  values(row, own) if question.by_group else ()) for row in page.rows]
     return columns, lines, []
 
 
@@ -144,9 +164,10 @@ def _added(values: Sequence[Optional[int]]) -> Optional[int]:
 
 
 def _sum(lines: Sequence[Line], number: int, column: Column, final: bool) -> Sum:
+    # What lies in a group is in those above it too: the groups at the top are all there is.
+    lines = [line for line in lines if SEPARATOR not in (line.group or "")]
     known = [line.values[number] for line in lines if line.values[number] is not None]
     prefix = "" if final or column.level else "about" if column.kind == "B" else "least"
-    # Levels of one account at several times are no sum.
     return Sum(sum(known) if known else None if lines else 0, prefix, len(lines) - len(known))
 
 
