@@ -24,7 +24,7 @@ from swiftstats.query.space import half_up
 from swiftstats.query.table_groups import GroupSums
 from swiftstats.query.table_header import TableHeader
 from swiftstats.query.table_question import TableQuestion
-from swiftstats.store import many, petnames, usage
+from swiftstats.store import many, petnames, totals, usage
 from swiftstats.store.many import Found
 from swiftstats.store.space_sums import SpaceSum
 
@@ -59,12 +59,23 @@ class Page:
     next: Optional[bytes]
 
 
+class Lines(NamedTuple):
+    """So many rows, written already."""
+
+    number: int
+    text: str
+
+
 @dataclass(frozen=True)
 class Stream:
-    """All accounts; `rows` is read once, inside the snapshot that it was made in, and may raise StoreError half-way."""
+    """All accounts; `rows` is read once, inside the snapshot that it was made in, and may raise StoreError half-way.
+
+    `lines`, where it is not None, are the same rows, written: to be read instead.
+    """
 
     header: TableHeader
     rows: Iterator[Row]
+    lines: Optional[Iterator[Lines]] = None
 
 
 def page(connection: Connection, question: TableQuestion, selection: Selection, *, now: float) -> Page:
@@ -75,7 +86,7 @@ def page(connection: Connection, question: TableQuestion, selection: Selection, 
     if question.order is not None or not question.by_account:
         return Page(header, tuple(_rows(connection, header, selection, now)), None)
     batches = selection.walk(connection, question.marker, _size(question, question.limit + 1))
-    found = list(islice(_accounts(connection, header, batches, now), question.limit + 1))
+    found = list(islice(accounts(connection, header, batches, now), question.limit + 1))
     kept = found[:question.limit]
     following = kept[-1][0].account if len(found) > len(kept) else None
     return Page(header, tuple(row for rows in kept for row in rows), following)
@@ -99,7 +110,7 @@ def _rows(connection: Connection, header: TableHeader, selection: Selection, now
         batches = _top(connection, question, selection)
     else:
         batches = _grown(selection, connection, _size(question, BATCH))
-    for rows in _accounts(connection, header, batches, now):
+    for rows in accounts(connection, header, batches, now):
         yield from rows
 
 
@@ -114,7 +125,7 @@ def _size(question: TableQuestion, wanted: int) -> int:
     return max(1, min(wanted, ROWS // len(question.edges)))
 
 
-def _accounts(connection: Connection, header: TableHeader, batches: Iterator[list[Found]], now: float) -> Iterator[list[Row]]:
+def accounts(connection: Connection, header: TableHeader, batches: Iterator[list[Found]], now: float) -> Iterator[list[Row]]:
     """Yield the rows of each account that has any, together."""
     named = {raw for _, raw in header.question.asked}
     first = usage.first_recorded(connection) if named else None
@@ -206,14 +217,22 @@ def _space_values(question: TableQuestion, space: Optional[SpaceSum], begin: int
 def _servers(connection: Connection, header: TableHeader, selection: Selection) -> Iterator[Row]:
     """Yield the rows of servers, all accounts of the selection added up."""
     question = header.question
-    totals: dict[tuple[str, int], Cells] = {}
-    for batch in selection.walk(connection, None, _size(question, BATCH)):
-        for (_, server), found in cells_of(connection, question, [each.id for each in batch]).items():
-            for start, cells in found:
+    sums: dict[tuple[str, int], Cells] = {}
+
+    def add(found: dict[Optional[str], list[tuple[int, Cells]]]) -> None:
+        for server, counted in found.items():
+            for start, cells in counted:
                 key = server or "", start
-                totals[key] = cells if key not in totals else tuple(map(int.__add__, totals[key], cells))
+                sums[key] = cells if key not in sums else tuple(map(int.__add__, sums[key], cells))
+
+    for prefix in selection.prefixes:
+        add(totals.steps(connection, question.edges, by_server=True, prefix=prefix))
+    for batch in replace(selection, prefixes=()).walk(connection, None, _size(question, BATCH)):
+        ids = [each.id for each in batch if not each.name.startswith(selection.prefixes)]
+        for (_, server), counted in cells_of(connection, question, ids).items():
+            add({server: counted})
     ends = dict(zip(question.edges, question.edges[1:]))
-    for (server, start), cells in sorted(totals.items()):
+    for (server, start), cells in sorted(sums.items()):
         io = fields.values(cells)
         yield Row(None, server, start, header.complete(ends[start]), tuple(io[at] for at in question.io))
 
@@ -243,7 +262,7 @@ def _groups(connection: Connection, header: TableHeader, selection: Selection, a
     """Yield the rows of each of `most` groups behind `after`."""
     question = header.question
     sums = GroupSums(after=after, most=most, within=question.groups)
-    for rows in _accounts(connection, header, selection.walk(connection, None, _size(question, BATCH)), now):
+    for rows in accounts(connection, header, selection.walk(connection, None, _size(question, BATCH)), now):
         for row in rows:
             sums.add(row.petname, (row.server, row.time), row.values)
     ends = dict(zip(question.edges, question.edges[1:]))

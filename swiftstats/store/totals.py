@@ -1,6 +1,6 @@
 """Usage of all accounts together, in whole or by server, step by step: added up by the database, from months, days and hours.
 
-What comes out is as much as there are steps, servers and units that they are read from, whatever the number of accounts.
+What is read into memory is a row per hour, day or month and writer, whatever the number of accounts.
 """
 
 from __future__ import annotations
@@ -55,20 +55,20 @@ def _read(connection: Connection, edges: Sequence[int]) -> Iterator[Part]:
 
 def _rows(connection: Connection, part: Part, by_server: bool, prefix: bytes) -> Iterator[tuple[int, int, Cells]]:
     """Yield (writer, or 0, start, cells) of each month, day or hour of a part."""
-    table = parts.table_of(part, by_server=by_server)
-    dialect = dialects.of(connection)
+    table, dialect = parts.table_of(part, by_server=by_server), dialects.of(connection)
     lead = next(iter(table.primary_key))
-    unit, length = (table.c.period, 1) if part.kind == HOURS else (lead, DAY)
-    by: list[ColumnElement[Any]] = [*([table.c.writer_id] if by_server else []), unit]
-    query: Select[Any] = select(*by, *dialect.packed([table.c[name] for name in CELLS], summed=True)).group_by(*by)
+    hourly = [table.c.period] if part.kind == HOURS else []
+    by: list[ColumnElement[Any]] = [*([table.c.writer_id] if by_server else []), *hourly]
+    query: Select[Any] = select(*by, *dialect.packed([table.c[name] for name in CELLS], summed=True)).group_by(*by, lead)
     if table is io_hours:
         query = query.where(table.c.period >= part.begin, table.c.period < part.end)
     if prefix:
         query = query.where(table.c.account_id.in_(select(accounts.c.id).where(*many.beginning(prefix))))
     for some in parts.units(connection, table, part):
-        for row in connection.execute(query.where(lead.in_(some))):
-            cells = dialect.unpacked(row[len(by):], summed=True)
-            yield row[0] if by_server else 0, row[len(by) - 1] * length, cells
+        for unit in some:  # a statement each: it reads everybody's rows
+            for row in connection.execute(query.where(lead == unit)):
+                start = row[len(by) - 1] if hourly else unit * DAY
+                yield row[0] if by_server else 0, start, dialect.unpacked(row[len(by):], summed=True)
 
 
 def _servers(connection: Connection) -> dict[int, str]:

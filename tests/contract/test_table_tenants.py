@@ -44,7 +44,7 @@ def client(engine: Engine, store_url: str, tokens: dict[str, str], tmp_path: Pat
     return Client(make(store_url, now=T + 3 * HOUR, auth=("tokens",), tokens_file=str(tmp_path / "tokens")))
 
 
-def get(client: Client, token: str, path: str, asked: Mapping[str, str], headers: Mapping[str, str] = {}) -> Any:
+def get(client: Client, token: str, path: str, asked: Mapping[str, str] | None, headers: Mapping[str, str] = {}) -> Any:
     return client.get(path, asked, headers={"X-Auth-Token": token, **headers})
 
 
@@ -73,6 +73,8 @@ def test_servers_of_own_accounts(client: Client, tokens: dict[str, str]) -> None
         assert [(row["server"], row["GET"]) for row in found] == [("proxy-01", gets), ("proxy-03", gets)]
         assert get(client, tokens[who], "/servers", {}).status_int == (200 if who == "operator" else 403)
     assert json.loads(get(client, tokens["nobody"], "/usage", {**ASK, "by": "server"}).body)["rows"] == []
+    twice = "/usage?begin=2012-10-22T08:00Z&end=2012-10-22T09:00Z&by=server&account=AUTH_b&account=AUTH_a&account_prefix=AUTH_b"
+    assert [row["GET"] for row in json.loads(get(client, tokens["operator"], twice, None).body)["rows"]] == [111, 111]
 
 
 def test_others_are_refused(client: Client, tokens: dict[str, str]) -> None:
