@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import heapq
 from dataclasses import dataclass
-from functools import partial
 from itertools import chain, groupby, islice
 from operator import attrgetter
-from typing import Callable, Iterator, Optional, Sequence
+from typing import Iterator, Optional, Sequence
 
 from sqlalchemy import Connection
 
@@ -37,12 +36,12 @@ class Selection:
 
     def walk(self, connection: Connection, after: Optional[bytes], size: int = BATCH) -> Iterator[list[Found]]:
         """Yield the accounts after `after`, by name, bytewise, each once, at most `size` at a time."""
-        sources = [_pages(partial(many.accounts_after, connection, limit=size), self.prefixes, after)]
-        sources += [_pages(partial(petnames.accounts_after, connection, group, limit=size), self.reach, after)
-                    for group in self.groups]
+        sources = [_pages(connection, prefix, after, size) for prefix in self.prefixes]
+        sources += [petnames.accounts(connection, group, after=after, size=size, prefix=prefix)
+                    for group in self.groups for prefix in self.reach]
         names = sorted({*self.names, *self._own(connection)})
         if not names and not self.groups:
-            yield from sources[0]
+            yield from chain.from_iterable(sources)
             return
         known = many.named(connection, names)
         sources.append(iter([[each for each in known if after is None or each.name > after]]))
@@ -80,13 +79,11 @@ def select(question: TableQuestion, *, everything: bool, accounts: Sequence[byte
     return Selection(tuple(sorted(names)), disjoint(both), *of_groups)
 
 
-def _pages(read: Callable[..., list[Found]], prefixes: Sequence[bytes], after: Optional[bytes]) -> Iterator[list[Found]]:
-    """Yield the accounts after `after` that begin with one of `prefixes`, page by page, as `read` has them."""
-    for prefix in prefixes:
-        at = after
-        while page := read(after=at, prefix=prefix):
-            at = page[-1].name
-            yield page
+def _pages(connection: Connection, prefix: bytes, after: Optional[bytes], size: int) -> Iterator[list[Found]]:
+    """Yield the accounts after `after` that begin with a prefix, page by page."""
+    while page := many.accounts_after(connection, after=after, limit=size, prefix=prefix):
+        after = page[-1].name
+        yield page
 
 
 def disjoint(prefixes: Sequence[bytes]) -> tuple[bytes, ...]:

@@ -6,17 +6,21 @@ stands now. Two accounts may have the same.
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import Iterator, Mapping, NamedTuple, Optional, Sequence
 
 from sqlalchemy import ColumnElement, Connection, and_, delete, func, or_, select, update
 
-from swiftstats.petnames import SEPARATOR
-from swiftstats.store import upsert
+from swiftstats.petnames import SEPARATOR, is_within
+from swiftstats.store import many, upsert
 from swiftstats.store.many import Found, beginning
-from swiftstats.store.schema import accounts, petname_changes, petnames
+from swiftstats.store.schema import petname_changes, petnames
 
 #: Petnames that one statement of a whole list reads.
 PAGE = 1000
+#: Accounts of a group that are put in order at once. A larger one is picked out of all petnames, which one pass over them
+#: does, where a page by page order of the group would sort it once for each page.
+GROUP = 10_000
 
 
 class Petname(NamedTuple):
@@ -98,13 +102,24 @@ def is_there(connection: Connection, group: str, *, prefix: bytes = b"") -> bool
     return connection.execute(query.limit(1)).first() is not None
 
 
-def accounts_after(connection: Connection, group: str, *, after: Optional[bytes], limit: int, prefix: bytes = b"") -> list[Found]:
-    """Return at most `limit` accounts of a group with all below that begin with `prefix`, as `many.accounts_after` does."""
-    query = (select(accounts.c.id, accounts.c.name).join_from(petnames, accounts, accounts.c.name == petnames.c.account)
-             .where(*_within(group), *beginning(prefix)))
-    if after is not None:
-        query = query.where(accounts.c.name > after)
-    return [Found(number, bytes(name)) for number, name in connection.execute(query.order_by(accounts.c.name).limit(limit))]
+def accounts(connection: Connection, group: str, *, after: Optional[bytes], size: int, prefix: bytes = b"",
+             ) -> Iterator[list[Found]]:
+    """Yield the accounts of a group with all below, those of the dictionary that begin with `prefix`, after `after`, by name."""
+    wanted = [*beginning(prefix, petnames.c.account), *([] if after is None else [petnames.c.account > after])]
+    query = select(petnames.c.account).where(*_within(group), *wanted)
+    some = [bytes(account) for account, in connection.execute(query.limit(GROUP + 1))]
+    names = iter(sorted(some)) if len(some) <= GROUP else _through(connection, group, wanted)
+    while batch := list(islice(names, size)):
+        yield many.named(connection, batch)
+
+
+def _through(connection: Connection, group: str, wanted: Sequence[ColumnElement[bool]]) -> Iterator[bytes]:
+    """Yield the accounts of a group, by name, out of all petnames."""
+    query = select(petnames.c.account, petnames.c.name).where(*wanted).order_by(petnames.c.account).limit(GROUP)
+    page = list(connection.execute(query))
+    while page:
+        yield from (bytes(account) for account, name in page if is_within(bytes(name).decode(), group))
+        page = list(connection.execute(query.where(petnames.c.account > page[-1].account)))
 
 
 def _within(group: Optional[str]) -> list[ColumnElement[bool]]:

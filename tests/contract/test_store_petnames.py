@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import pytest
 from sqlalchemy import Engine
 
 from swiftstats.store import petnames, upsert
@@ -61,19 +64,24 @@ def test_groups(engine: Engine) -> None:
                 (Petname(account, NAMES[account]) for account in accounts), key=lambda each: (each.name.encode(), each.account))
 
 
-def test_a_group_page_by_page(engine: Engine) -> None:
-    """Pages of a group's accounts come bytewise by account, and hold those that the dictionary has."""
+@pytest.mark.parametrize("at_once", [petnames.GROUP, 2])
+def test_a_group_page_by_page(engine: Engine, monkeypatch: pytest.MonkeyPatch, at_once: int) -> None:
+    """Pages of a group's accounts come bytewise by account, and hold those that the dictionary has, of small groups and large."""
+    monkeypatch.setattr(petnames, "GROUP", at_once)
     with write(engine) as connection:
         petnames.put(connection, NAMES)
         upsert.add_accounts(connection, [b"AUTH_d", b"AUTH_b", b"AUTH_a", b"AUTH_e"], 0)
     with read(engine) as connection:
-        found, after = [], None
-        while page := petnames.accounts_after(connection, "physics", after=after, limit=2):
-            found += [each.name for each in page]
-            after = page[-1].name
-        assert found == [b"AUTH_a", b"AUTH_b", b"AUTH_d"]
-        ids = upsert.account_ids(connection, [b"AUTH_a"])
-        assert petnames.accounts_after(connection, "physics", after=None, limit=1)[0].id == ids[b"AUTH_a"]
+        def accounts(group: str, **more: Any) -> list[bytes]:
+            found = petnames.accounts(connection, group, **{"after": None, "size": 2, **more})
+            return [each.name for page in found for each in page]
+
+        assert accounts("physics") == [b"AUTH_a", b"AUTH_b", b"AUTH_d"]
+        assert accounts("physics", after=b"AUTH_a") == [b"AUTH_b", b"AUTH_d"]
+        assert accounts("physics", prefix=b"AUTH_b") == accounts("physics", prefix=b"AUTH_b", after=b"AUTH_a") == [b"AUTH_b"]
+        assert accounts("physics", prefix=b"AUTH_x") == accounts("phys") == accounts("physics", after=b"AUTH_d") == []
+        assert petnames.is_there(connection, "physics", prefix=b"AUTH_c") and not petnames.is_there(connection, "phys")
+        assert not petnames.is_there(connection, "physics", prefix=b"AUTH_e")
 
 
 def test_many(engine: Engine) -> None:
