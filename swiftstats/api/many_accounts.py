@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import islice
-from typing import Any, Iterator, Sequence
+from typing import Any, Iterator, Sequence, TypeVar
 
 from sqlalchemy import Connection
 from webob import Response  # type: ignore[import-untyped]
@@ -15,8 +15,9 @@ from swiftstats.api.auth.caller import Forbidden, Scope
 from swiftstats.api.body import Body, streamed
 from swiftstats.api.service import Environ, Service
 from swiftstats.api.table_params import TableGiven
-from swiftstats.query import selection, table, table_header
+from swiftstats.query import selection, table, table_header, table_lines
 from swiftstats.query.selection import Selection
+from swiftstats.query.table import Lines, Stream
 from swiftstats.query.table_question import TableQuestion, marker_of
 from swiftstats.represent import listing, table_csv, table_formats
 from swiftstats.represent.listing import Listing
@@ -25,16 +26,18 @@ from swiftstats.store import engine as store
 from swiftstats.store import losses, petnames, status
 from swiftstats.store.many import Found
 
+Counted = TypeVar("Counted")
+
 
 def usage(service: Service, environ: Environ, given: TableGiven) -> Response:
     """Answer a table, in pages or as a stream; of a complete range with an ETag, and 304 where the client has it."""
     question, scope, chosen = asked(service, environ, given)
     form, rows = given.format, [0]
 
-    def counted(found: Iterator[table.Row]) -> Iterator[table.Row]:
-        for row in found:
-            rows[0] += 1
-            yield row
+    def counted(found: Iterator[Counted]) -> Iterator[Counted]:
+        for each in found:
+            rows[0] += each.number if isinstance(each, Lines) else 1
+            yield each
 
     def pieces() -> Iterator[Any]:
         """Yield the header, then the answer's chunks, all inside one snapshot."""
@@ -46,9 +49,10 @@ def usage(service: Service, environ: Environ, given: TableGiven) -> Response:
                 yield page.header
                 yield form.page(page)
             elif form.stream is not None:
-                stream = table.stream(connection, question, chosen, now=now)
-                yield stream.header
-                yield from form.stream(table.Stream(stream.header, counted(stream.rows)))
+                line = None if form.line is None else form.line(question)
+                found = table_lines.stream(connection, question, chosen, now=now, line=line)
+                yield found.header
+                yield from form.stream(Stream(found.header, counted(found.rows), found.lines and counted(found.lines)))
 
     def closed() -> None:
         if scope.all:

@@ -24,7 +24,7 @@ from swiftstats.query.space import half_up
 from swiftstats.query.table_groups import GroupSums
 from swiftstats.query.table_header import TableHeader
 from swiftstats.query.table_question import TableQuestion
-from swiftstats.store import many, petnames, totals, usage
+from swiftstats.store import many, petnames, space_sums, totals, usage
 from swiftstats.store.many import Found
 from swiftstats.store.space_sums import SpaceSum
 
@@ -144,8 +144,7 @@ class _Batch:
         self._cells = cells_of(connection, question, ids)
         self._space: list[dict[int, SpaceSum]] = [{} for _ in question.edges[1:]]
         if question.space:
-            self._space = [many.space(connection, ids, begin, end, period_seconds=question.period_seconds, now=now)
-                           for begin, end in zip(question.edges, question.edges[1:])]
+            self._space = space_sums.steps(connection, ids, question.edges, period_seconds=question.period_seconds, now=now)
 
     def accounts(self, named: set[bytes], first: Optional[int]) -> Iterator[list[Row]]:
         """Yield each account's rows; `named` are those that always have them."""

@@ -20,8 +20,14 @@ from swiftstats.represent.table_names import keys, text_of
 def stream(answer: Stream) -> Iterator[bytes]:
     """Write all rows, in chunks; the line of titles goes at once."""
     yield (",".join(titles(answer.header.question)) + "\r\n").encode()
-    write = row_writer(answer.header.question)
-    yield from chunks((",".join(write(row)) + "\r\n" for row in answer.rows), cut=CUT)
+    written = map(line(answer.header.question), answer.rows) if answer.lines is None else (each.text for each in answer.lines)
+    yield from chunks(written, cut=CUT)
+
+
+def line(question: TableQuestion) -> Callable[[Row], str]:
+    """Return what writes a row as a line."""
+    write = row_writer(question)
+    return lambda row: ",".join(write(row)) + "\r\n"
 
 
 def titles(question: TableQuestion) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from typing import Callable, Iterator, Optional
 from webob.acceptparse import create_accept_header  # type: ignore[import-untyped]
 
 from swiftstats.query.question import BadQuestion, fault
-from swiftstats.query.table import Page, Stream
+from swiftstats.query.table import Page, Row, Stream
 from swiftstats.query.table_question import TableQuestion
 from swiftstats.represent import negotiate, table_aggregate, table_csv, table_focus, table_json, table_xml
 from swiftstats.represent.negotiate import Format, NotAcceptable, UnknownFormat
@@ -16,7 +16,10 @@ from swiftstats.represent.negotiate import Format, NotAcceptable, UnknownFormat
 
 @dataclass(frozen=True)
 class TableFormat:
-    """One way to write tables: as a `page` or as a `stream`, whichever is not None. `ending`: of a file, where it is one."""
+    """One way to write tables: as a `page` or as a `stream`, whichever is not None. `ending`: of a file, where it is one.
+
+    `line` makes what writes a row of a stream, where that is a line for each.
+    """
 
     name: str
     content_type: str
@@ -24,13 +27,14 @@ class TableFormat:
     stream: Optional[Callable[[Stream], Iterator[bytes]]]
     errors: Format
     ending: Optional[str] = None
+    line: Optional[Callable[[TableQuestion], Callable[[Row], str]]] = None
 
 _JSON, _CSV, _XML = (negotiate.FORMATS[name] for name in ("json", "csv", "xml"))
 #: By the value of `format`; the first is the default, and wins where `Accept` likes several equally.
 FORMATS = {each.name: each for each in (
     TableFormat("json", "application/json", table_json.page, None, _JSON),
-    TableFormat("ndjson", "application/x-ndjson", None, table_json.stream, _JSON, "ndjson"),
-    TableFormat("csv", "text/csv", None, table_csv.stream, _CSV, "csv"),
+    TableFormat("ndjson", "application/x-ndjson", None, table_json.stream, _JSON, "ndjson", table_json.line),
+    TableFormat("csv", "text/csv", None, table_csv.stream, _CSV, "csv", table_csv.line),
     TableFormat("xml", "application/xml", table_xml.page, None, _XML),
     TableFormat("focus", "text/csv", None, table_focus.stream, _CSV, "focus.csv"),
 )}

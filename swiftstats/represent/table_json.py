@@ -31,11 +31,20 @@ def stream(answer: Stream) -> Iterator[bytes]:
 
 
 def _lines(answer: Stream) -> Iterator[str]:
-    write, number = row_writer(answer.header.question), 0
-    for row in answer.rows:
+    number = 0
+    for written in map(line(answer.header.question), answer.rows) if answer.lines is None else ():
         number += 1
-        yield write(row) + "\n"
+        yield written
+    for lines in answer.lines or ():
+        number += lines.number
+        yield lines.text
     yield json.dumps({**header_object(answer.header), "rows": number}) + "\n"
+
+
+def line(question: TableQuestion) -> Callable[[Row], str]:
+    """Return what writes a row as a line."""
+    write = row_writer(question)
+    return lambda row: write(row) + "\n"
 
 
 def header_object(header: TableHeader) -> dict[str, Any]:

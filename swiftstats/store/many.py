@@ -15,8 +15,9 @@ from sqlalchemy import ColumnElement, Connection, Select, select, union_all
 from swiftstats import periods
 from swiftstats.periods import DAY
 from swiftstats.store import dialects, parts, ranges, space_sums, upsert
+from swiftstats.store.dialects import Written
 from swiftstats.store.parts import Cells, Owner
-from swiftstats.store.ranges import DAYS, HOURS, Part
+from swiftstats.store.ranges import DAYS, HOURS, MONTHS, Part
 from swiftstats.store.schema import accounts
 from swiftstats.store.space_sums import SpaceSum
 
@@ -89,6 +90,23 @@ def _is_one(part: Part) -> bool:
     """Tell whether a part is one day, or one month."""
     length = DAY if part.kind == DAYS else (periods.next_month(part.begin // DAY) - part.begin // DAY) * DAY
     return part.end - part.begin == length
+
+
+def month_of(connection: Connection, begin: int, end: int) -> Optional[int]:
+    """Return the month that [begin, end) is, where its rollup alone answers and `lines` can; None for any other range."""
+    if not dialects.of(connection).writes_lines:
+        return None
+    cover = ranges.cover(connection, begin, end)
+    return begin // DAY if len(cover) == 1 and cover[0].kind == MONTHS and periods.next_month(begin // DAY) * DAY == end else None
+
+
+def lines(connection: Connection, month: int, template: Sequence[str | None | tuple[str, Optional[str]]], *, after: bytes,
+          limit: int) -> Optional[Written]:
+    """Return what an answer says of the `limit` accounts after `after` in a month, each with anything a line; None: no more.
+
+    A line is put together of text, the account's name (None), and cells less cells, (plus, minus).
+    """
+    return dialects.of(connection).lines(connection, month, template, after, limit)
 
 
 def top(connection: Connection, begin: int, end: int, *, plus: str, minus: Optional[str], limit: int,
