@@ -12,9 +12,9 @@ from tests.support.service import HOUR
 
 pytestmark = pytest.mark.browser
 
-PATHS = ("/usage", "/usage?by=account,server", "/usage?by=server&granularity=day", "/usage?by=group", "/usage?begin=1999-01", "/accounts/AUTH_a",
-         "/accounts/AUTH_a?begin=2026-11-20&end=2026-11-21&granularity=hour", "/accounts/AUTH_never", "/status",
-         "/servers/proxy-01", "/help", "/usage?unheard=of", "/nothing-here", "/servers/nobody")
+PATHS = ("/usage", "/usage?by=account,server", "/usage?by=server&granularity=day", "/usage?by=group", "/usage?begin=1999-01",
+         "/accounts/AUTH_a", "/accounts/AUTH_a?begin=2026-11-20&end=2026-11-21&granularity=hour", "/accounts/AUTH_never",
+         "/status", "/servers/proxy-01", "/help", "/usage?unheard=of", "/nothing-here", "/servers/nobody")
 
 
 @pytest.fixture(scope="module", autouse=True)
