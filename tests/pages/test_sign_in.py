@@ -36,6 +36,16 @@ def test_a_wrong_token_is_refused_and_in_no_log(browser, site: PagesSite, caplog
     assert "swst_nobody" not in caplog.text and site.operator not in caplog.text
 
 
+def test_who_reads_everything_is_noted(browser, site: PagesSite, caplog):
+    """A page of all accounts stands in the audit log, with who read it and how many rows; a tenant's own does not."""
+    with caplog.at_level(logging.INFO, "swiftstats.audit"), window(browser) as page:
+        sign_in(page, site, site.operator)
+        assert "read who=tokens:operator" in caplog.text and "rows=2" in caplog.text
+        caplog.clear()
+        sign_in(page, site, site.token("tenant-b", "AUTH_b"))
+        assert "read who" not in caplog.text
+
+
 def test_one_comes_back_to_what_was_asked_for(browser, site: PagesSite):
     """Whoever has to sign in first comes to the page that was asked for, and never to another host."""
     with window(browser) as page:

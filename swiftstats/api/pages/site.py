@@ -131,6 +131,8 @@ class Pages:
             if question.by_server and not scope.all:
                 raise Forbidden("by=server")
             found = usage.shown(connection, question, chosen, given, self._standing(connection, now), operator=scope.all, now=now)
+        if scope.all:
+            audit.read(environ, begin=question.begin, end=question.end, rows=len(found["lines"]))
         return page("usage.html", shell=self._shell(environ, root, scope, "/usage"), **found)
 
     def _account(self, environ: Environ, root: str, rest: str) -> Response:
