@@ -18,7 +18,7 @@ from swiftstats.query.question import Question
 from swiftstats.query.space import half_up
 from swiftstats.query.table_header import TableHeader
 from swiftstats.query.table_question import TableQuestion
-from swiftstats.store import kept, many, space, usage
+from swiftstats.store import kept, many, space, space_sums, usage
 
 #: How far a step is, or what is known of it: all of it, so far, nothing, or it has not begun.
 FINAL, OPEN, UNKNOWN, FUTURE = "final", "open", "unknown", "future"
@@ -118,16 +118,17 @@ def _kept_spaces(connection: Connection, question: TableQuestion, account: bytes
                  ) -> tuple[list[Space], Optional[int]]:
     """The same where readings have left, and days and months of them stand."""
     ids = [each.id for each in many.named(connection, [account])]
+    sums = [each for edges in (question.edges, (question.begin, question.end)) for each in space_sums.steps(
+        connection, ids, edges, period_seconds=question.period_seconds, now=now)]
     spans = [*zip(question.edges, question.edges[1:]), (question.begin, question.end)]
     found, last_period = [], None
-    for begin, end in spans:
-        sums = many.space(connection, ids, begin, end, period_seconds=question.period_seconds, now=now)
+    for (begin, end), of_account in zip(spans, sums):
         asked = (end - begin) // question.period_seconds
-        for each in sums.values():
+        for each in of_account.values():
             last_period = each.last_period
             found.append(Space(asked, each.measured, each.last_bytes, each.max_bytes, half_up(each.byte_seconds, periods.HOUR),
                                each.last_objects, each.last_containers))
-        if not sums:
+        if not of_account:
             found.append(Space(asked))
     return found, last_period
 

@@ -50,8 +50,13 @@ def clean(connection: Connection, begin: int, end: int, *, of: int = IO) -> Clea
 
 def split(known: Clean, begin: int, end: int) -> tuple[Part, ...]:
     """Return the parts of [begin, end); see `cover`."""
+    return split_steps(known, (begin, end))
+
+
+def split_steps(known: Clean, edges: Sequence[int]) -> tuple[Part, ...]:
+    """Return the parts of all steps between `edges`, which ascend: none of their months and days lies over an edge."""
     parts: list[Part] = []
-    for part in _split(known, begin, end):
+    for part in (part for begin, end in zip(edges, edges[1:]) for part in _split(known, begin, end)):
         if part.begin >= part.end:
             continue
         if parts and parts[-1].kind == part.kind:

@@ -5,7 +5,9 @@ What is measured, space_levels says. All of it is exact; what is not measured is
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Iterator, Optional, Sequence
 
 from sqlalchemy import Connection, select
@@ -37,44 +39,58 @@ class SpaceSum:
 def sums(connection: Connection, ids: Sequence[int], begin: int, end: int, *, period_seconds: int, now: float,
          ) -> dict[int, SpaceSum]:
     """Return what each account occupied in [begin, end), of those that were measured in it; `now` tells which periods began."""
-    gone = _gone(connection, ids, begin, period_seconds)
-    levels: dict[int, list[Levels]] = {}
-    for number, level in _levels(connection, _cover(connection, begin, end, period_seconds), ids, period_seconds):
-        levels.setdefault(number, []).append(level)
-    begun = periods.floor(now, period_seconds) + period_seconds
-    found = {}
-    for number in sorted(gone | levels.keys()):
-        total = _whole(levels.get(number, ()), begin, end, gone=number in gone, period_seconds=period_seconds, begun=begun)
-        if total is not None:
-            found[number] = total
+    (found,) = steps(connection, ids, (begin, end), period_seconds=period_seconds, now=now)
     return found
 
 
-def _whole(levels: Sequence[Levels], begin: int, end: int, *, gone: bool, period_seconds: int, begun: int,
-           ) -> Optional[SpaceSum]:
-    """Return what follows of ascending stretches for [begin, end); None where nothing is measured.
+def steps(connection: Connection, ids: Sequence[int], edges: Sequence[int], *, period_seconds: int, now: float,
+          ) -> list[dict[int, SpaceSum]]:
+    """Return the same of each step between `edges`, which ascend; all of them are read at once."""
+    gone = _gone(connection, ids, edges[0], period_seconds)
+    levels = _levels(connection, edges, ids, period_seconds)
+    begun = periods.floor(now, period_seconds) + period_seconds
+    found: list[dict[int, SpaceSum]] = [{} for _ in edges[1:]]
+    for number in sorted(gone | levels.keys()):
+        is_gone, of_account = number in gone, levels.get(number, {})
+        for step, (begin, end) in enumerate(zip(edges, edges[1:])):
+            level = of_account.get(step)
+            total = _whole(level, begin, end, gone=is_gone, period_seconds=period_seconds, begun=begun)
+            if total is not None:
+                found[step][number] = total
+            if level is not None:
+                is_gone = level.gone
+    return found
+
+
+def _whole(level: Optional[Levels], begin: int, end: int, *, gone: bool, period_seconds: int, begun: int) -> Optional[SpaceSum]:
+    """Return what follows of a stretch, where there is one, for [begin, end); None where nothing is measured.
 
     `gone`: the account was, at `begin`. No period that begins at `begun` or later is measured without a reading.
     """
-    if not levels:
+    if level is None:
         nothing = max(min(end, begun) - begin, 0) // period_seconds if gone else 0
         return SpaceSum(nothing, 0, 0, 0, min(end, begun) - period_seconds, 0, 0, 0) if nothing else None
-    whole = joined(levels, period_seconds)
-    measured = whole.measured + ((whole.first - begin) // period_seconds if gone else 0)
-    last = (whole.last, whole.bytes, whole.objects, whole.containers)
-    after = max(min(end, begun) - whole.last - period_seconds, 0) // period_seconds if whole.gone else 0
+    measured = level.measured + ((level.first - begin) // period_seconds if gone else 0)
+    last = (level.last, level.bytes, level.objects, level.containers)
+    after = max(min(end, begun) - level.last - period_seconds, 0) // period_seconds if level.gone else 0
     if after:
-        measured, last = measured + after, (whole.last + after * period_seconds, 0, 0, 0)
-    return SpaceSum(measured, whole.byte_seconds, whole.max_bytes, whole.max_objects, *last)
+        measured, last = measured + after, (level.last + after * period_seconds, 0, 0, 0)
+    return SpaceSum(measured, level.byte_seconds, level.max_bytes, level.max_objects, *last)
 
 
-def _levels(connection: Connection, cover: Sequence[Part], ids: Sequence[int], period_seconds: int,
-            ) -> Iterator[tuple[int, Levels]]:
-    """Yield (account, stretch) of parts, those of an account ascending."""
-    for part in cover:
+def _levels(connection: Connection, edges: Sequence[int], ids: Sequence[int], period_seconds: int,
+            ) -> dict[int, dict[int, Levels]]:
+    """Return the stretch of each account in each step (by its number) in which it was read."""
+    found: dict[int, dict[int, Levels]] = {}
+    for part in _cover(connection, edges, period_seconds):
         for units in _chunks(connection, part):
             for some in _some(ids):
-                yield from _read(connection, part, units, some, period_seconds)
+                read = _read(connection, part, units, some, period_seconds)
+                for (number, step), level in groupby(read, key=lambda each: (each[0], bisect_right(edges, each[1].first) - 1)):
+                    of_account = found.setdefault(number, {})
+                    before = [of_account[step]] if step in of_account else []
+                    of_account[step] = joined([*before, *(each for _, each in level)], period_seconds)
+    return found
 
 
 def _read(connection: Connection, part: Part, units: Sequence[int], ids: Sequence[int], period_seconds: int,
@@ -114,7 +130,7 @@ def _gone(connection: Connection, ids: Sequence[int], before: int, period_second
     first = periods.floor(min(later.values()), DAY)
     near = max(first, periods.floor(before, DAY) - DAY)
     for begin, end in ((near, before), (first, near)):
-        for part in reversed(_cover(connection, begin, end, period_seconds)):
+        for part in reversed(_cover(connection, (begin, end), period_seconds)):
             for units in reversed(list(_chunks(connection, part))):
                 for some in list(_some(sorted(later))):
                     for number, level in {number: level for number, level in _read(
@@ -126,13 +142,14 @@ def _gone(connection: Connection, ids: Sequence[int], before: int, period_second
     return gone
 
 
-def _cover(connection: Connection, begin: int, end: int, period_seconds: int) -> tuple[Part, ...]:
-    """Return the parts of [begin, end): rollups are in periods of the site's length, and good for no other."""
+def _cover(connection: Connection, edges: Sequence[int], period_seconds: int) -> tuple[Part, ...]:
+    """Return the parts of steps: rollups are in periods of the site's length, and good for no other."""
+    begin, end = edges[0], edges[-1]
     if begin >= end:
         return ()
     if connection.execute(select(site.c.period_seconds)).scalar() != period_seconds:
         return (Part(HOURS, begin, end),)
-    return ranges.cover(connection, begin, end, of=SPACE)
+    return ranges.split_steps(ranges.clean(connection, begin, end, of=SPACE), edges)
 
 
 def _some(ids: Sequence[int]) -> Iterator[Sequence[int]]:

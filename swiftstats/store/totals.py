@@ -27,30 +27,13 @@ def steps(connection: Connection, edges: Sequence[int], *, by_server: bool = Fal
     """
     names = _servers(connection) if by_server else {}
     found: dict[Optional[str], dict[int, Cells]] = {}
-    for part in _read(connection, edges):
+    for part in ranges.split_steps(ranges.clean(connection, edges[0], edges[-1]), edges):
         for writer, start, cells in _rows(connection, part, by_server, prefix):
             of_server = found.setdefault(names.get(writer), {})
             step = edges[bisect_right(edges, start) - 1]
             before = of_server.get(step)
             of_server[step] = cells if before is None else tuple(map(int.__add__, before, cells))
     return {server: sorted(of_server.items()) for server, of_server in found.items()}
-
-
-def _read(connection: Connection, edges: Sequence[int]) -> Iterator[Part]:
-    """Yield the parts of the steps, none over an edge, unless they are hours: each of those is told by itself."""
-    known = ranges.clean(connection, edges[0], edges[-1])
-    hours: Optional[Part] = None
-    for begin, end in zip(edges, edges[1:]):
-        for part in ranges.split(known, begin, end):
-            if part.kind == HOURS:
-                hours = part if hours is None else Part(HOURS, hours.begin, part.end)
-                continue
-            if hours is not None:
-                yield hours
-                hours = None
-            yield part
-    if hours is not None:
-        yield hours
 
 
 def _rows(connection: Connection, part: Part, by_server: bool, prefix: bytes) -> Iterator[tuple[int, int, Cells]]:

@@ -19,7 +19,7 @@ from swiftstats.flush.turns import NotOurTurn
 from swiftstats.periods import DAY, HOUR
 from swiftstats.query import space as space_query
 from swiftstats.query.question import Question
-from swiftstats.store import many, schema, space, totals, usage
+from swiftstats.store import many, schema, space, space_sums, totals, usage
 from swiftstats.store.engine import read, write
 from swiftstats.store.ranges import DAYS
 from tests.contract.test_store_rollups import FAR, T, clock, kinds, roll
@@ -173,6 +173,12 @@ def test_space_is_that_of_the_readings(engine: Engine) -> None:
                         question = Question("", name, begin, end, HOUR)
                         found = space_query.total(connection, question, now=now).values
                         assert found == from_details(space_query.detail(connection, question, now=now), end - begin)
+                ids = [each.id for each in many.named(connection, NAMES)]
+                for begin, end in asked:
+                    for edges in ([*range(begin, end, DAY), end], [*range(begin, end, 7 * HOUR), end],
+                                  months_between(begin, end)):
+                        assert space_sums.steps(connection, ids, edges, period_seconds=HOUR, now=now) == [
+                            many.space(connection, ids, *step, period_seconds=HOUR, now=now) for step in zip(edges, edges[1:])]
             roll(engine)
 
     holds()

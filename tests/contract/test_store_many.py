@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Engine
+from sqlalchemy import Engine, event
 
 from swiftstats.fields import STORED_MAX
-from swiftstats.store import many, usage
+from swiftstats.store import many, space_sums, totals, usage
 from swiftstats.store.engine import read, write
 from tests.contract.test_store_usage import HOUR, NOW, T, cells, register
+from tests.support.levels import add, report
 
 NAMES = sorted([b"AUTH_a", b"AUTH_a ", b"AUTH_b", b"AUTH_\xff", b"AUTH_\xff\xff", b"B", b"auth_b"])
 
@@ -71,3 +72,19 @@ def test_top(engine: Engine) -> None:
         same = many.top(connection, T, T + 3 * HOUR, plus="passed_in", minus=None, limit=9, prefix=b"AUTH_a")
         assert [each.name for each in same] == [b"AUTH_a", b"AUTH_a "]
         assert many.top(connection, T + 9 * HOUR, T + 10 * HOUR, plus="put_count", minus=None, limit=9) == []
+
+
+def test_many_steps_are_few_statements(engine: Engine) -> None:
+    """What is asked of hundreds of steps is read at once: the space of 800 hours of an account, the usage of all of them."""
+    ids = list(fill(engine).values())
+    add(engine, *(report(account=name, read_at=T + hour * HOUR, size=hour) for name in NAMES for hour in (0, 3, 700)))
+    edges, asked = range(T, T + 801 * HOUR, HOUR), []
+    event.listen(engine, "before_cursor_execute", lambda *_: asked.append(1))
+    with read(engine) as connection:
+        found = space_sums.steps(connection, ids, edges, period_seconds=HOUR, now=T + 900 * HOUR)
+        assert [(step, {each.last_bytes for each in of.values()}, len(of)) for step, of in enumerate(found) if of] == [
+            (hour, {hour}, len(NAMES)) for hour in (0, 3, 700)]
+        assert len(asked) < 20
+        asked.clear()
+        assert [start for start, _ in totals.steps(connection, edges)[None]] == [T, T + HOUR, T + 2 * HOUR]
+        assert len(asked) < 20
