@@ -107,15 +107,17 @@ def accounts(connection: Connection, group: str, *, after: Optional[bytes], size
     """Yield the accounts of a group with all below, those of the dictionary that begin with `prefix`, after `after`, by name."""
     wanted = [*beginning(prefix, petnames.c.account), *([] if after is None else [petnames.c.account > after])]
     query = select(petnames.c.account).where(*_within(group), *wanted)
-    some = [bytes(account) for account, in connection.execute(query.limit(GROUP + 1))]
-    names = iter(sorted(some)) if len(some) <= GROUP else _through(connection, group, wanted)
+    if connection.execute(select(func.count()).select_from(query.limit(GROUP + 1).subquery())).scalar_one() > GROUP:
+        names = _through(connection, group, wanted)
+    else:
+        names = iter(sorted(bytes(account) for account in connection.execute(query).scalars()))
     while batch := list(islice(names, size)):
         yield many.named(connection, batch)
 
 
 def _through(connection: Connection, group: str, wanted: Sequence[ColumnElement[bool]]) -> Iterator[bytes]:
     """Yield the accounts of a group, by name, out of all petnames."""
-    query = select(petnames.c.account, petnames.c.name).where(*wanted).order_by(petnames.c.account).limit(GROUP)
+    query = select(petnames.c.account, petnames.c.name).where(*wanted).order_by(petnames.c.account).limit(PAGE)
     page = list(connection.execute(query))
     while page:
         yield from (bytes(account) for account, name in page if is_within(bytes(name).decode(), group))
