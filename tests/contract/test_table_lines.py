@@ -36,7 +36,8 @@ def seed(engine: Engine, *, rolled: bool = True) -> None:
     with engines.write(engine) as connection:
         usage.merge(connection, writer=writer, period=T, now=T, rows=[
             (name, cells() if name == b"AUTH_b"
-             else cells(get_count=number + 1, passed_out=STORED_MAX, unbilled_bytes_out=number)) for number, name in enumerate(NAMES)])
+             else cells(get_count=number + 1, passed_out=STORED_MAX, unbilled_bytes_out=number))
+            for number, name in enumerate(NAMES)])
         petnames.put(connection, {b"AUTH_called": "A name"})
     if rolled:
         for _ in roll_up(engine, holder="test", period_seconds=HOUR):
