@@ -123,7 +123,8 @@ def streamed(path: Path, accounts: int, form: str, fields: str) -> dict[str, Any
     seconds = time.perf_counter() - began
     assert lines == accounts + 1, f"{lines} lines of {accounts} accounts"  # a line of titles, or the last one
     return {"seconds": round(seconds, 1), "seconds_to_the_first_byte": round(first, 3), "bytes": size,
-            "accounts_per_second": round(accounts / seconds), "peak_memory_bytes": {"after_a_hundredth": early, "at_the_end": peak()}}
+            "accounts_per_second": round(accounts / seconds),
+            "peak_memory_bytes": {"after_a_hundredth": early, "at_the_end": peak()}}
 
 
 def peak() -> int:
