@@ -62,7 +62,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--final", action="store_true", help="exit 3, and print no figures, where the range is not complete")
     parser.add_argument("--granularity", choices=GRANULARITIES, help="with --all: a row per step (default: total)")
     parser.add_argument("--timezone", metavar="ZONE", help="with --all: whose days and months, as Europe/Berlin (default: UTC)")
-    parser.add_argument("--fields", metavar="NAMES", help="with --all: only these figures, separated by commas")
+    parser.add_argument("--fields", metavar="NAMES",
+                        help="with --all: only these figures, separated by commas (default: all; in a terminal some)")
     parser.add_argument("--order", metavar="FIELD", help="with --all: a top list, such as --order=-bytes_out")
     parser.add_argument("--limit", metavar="N", help="with --all: at most so many accounts (1,000 at most; in a terminal 100)")
     parser.add_argument("--account-prefix", metavar="PREFIX", help="with --all: only accounts whose names begin so")

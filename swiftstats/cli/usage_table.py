@@ -1,7 +1,7 @@
 """`swiftstats usage --all`: the usage of many accounts, or of groups, in a terminal, a pipe or a file; the service's own tables.
 
-In a terminal the first accounts, drawn by `rich` where it is there, and a count on stderr while more are read; in a pipe every
-account, a row a line, separated by tabs, exact.
+In a terminal the first accounts and some figures, drawn by `rich` where it is there, and a count on stderr while more are read;
+in a pipe every account, a row a line, separated by tabs, exact.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from sqlalchemy import Connection
 
 from swiftstats.cli.progress import Progress
 from swiftstats.config import Config
+from swiftstats.fields import FIELDS
 from swiftstats.query import selection, steps, table, table_question
 from swiftstats.query.table import Row, Stream
 from swiftstats.query.table_header import TableHeader
@@ -26,6 +27,8 @@ from swiftstats.store import engine as store
 
 #: Accounts that a terminal shows where nobody says how many.
 SHOWN = 100
+#: Figures that a terminal shows where nobody says which: all of them are wider than it. Those of groups come twice.
+FIGURES, OF_GROUPS = ("GET", "PUT", "bytes_in", "bytes_out"), ("GET", "bytes_out")
 #: Arguments that are parameters of the question.
 PARAMETERS = ("begin", "end", "timezone", "granularity", "by", "fields", "order", "limit", "account_prefix", "group")
 
@@ -41,6 +44,10 @@ def question_of(arguments: argparse.Namespace, config: Config, *, now: float, li
     pages = arguments.format in ("json", "xml") or limited or "limit" in given
     if limited and "server" != arguments.by:
         given.setdefault("limit", [str(SHOWN)])
+    if limited:
+        shown = OF_GROUPS if "group" in (arguments.by or "") else FIGURES
+        ordered = [field.name for field in FIELDS if given.get("order") == [f"-{field.name}"]]
+        given.setdefault("fields", [",".join((*shown, *ordered))])
     found = table_question.ask(given, prefixes=config.reseller_prefix, period_seconds=config.period_seconds,
                               max_periods=config.max_periods, now=now, pages=pages)
     if arguments.format in FORMATS:

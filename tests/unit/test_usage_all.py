@@ -60,6 +60,16 @@ def test_a_terminal_shows_the_first(engine: Engine, conf: str) -> None:
     assert "AUTH_2" not in shown
 
 
+@pytest.mark.parametrize(("words", "titles"), [
+    ([], ["bytes_in", "bytes_out", "GET", "PUT"]), (["--order=-disconnects"], ["bytes_out", "GET", "disconnects"]),
+    (["--by", "group"], ["own_bytes_out", "total_bytes_out", "own_GET", "total_GET"]),
+])
+def test_a_terminal_shows_what_fits(engine: Engine, conf: str, words: list[str], titles: list[str]) -> None:
+    """Where nobody says which figures, a terminal of 80 columns shows some, their titles in one line."""
+    shown = on_a_terminal([sys.executable, "-m", "swiftstats", "--config", conf, "usage", "--all", *RANGE, *words])
+    assert any(all(title in line for title in titles) for line in shown.splitlines())
+
+
 @pytest.mark.parametrize("words", [["--all"], ["7f6a"]])
 def test_final_or_nothing(engine: Engine, conf: str, capfd: pytest.CaptureFixture[str], words: list[str]) -> None:
     """With --final a range that is not complete gives no figures, and exit status 3."""
