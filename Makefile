@@ -11,7 +11,7 @@ SEED ?=
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test faults test-fast lint programs clean
+.PHONY: help demo test faults bench test-fast lint programs clean
 
 help: ## list these targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-18s %s\n", $$1, $$2}'
@@ -25,6 +25,9 @@ test: lint programs ## run everything: lint, types, unit, store, Swift, crash, f
 faults: lint programs ## break a whole site at random, for SECONDS (3600), by SEED (any); then three Galera nodes
 	$(BIN)/python -m tests.faults --seconds $(SECONDS) $(if $(SEED),--seed $(SEED)) $(ARGS)
 	$(BIN)/python -m pytest -rA tests/faults/slow_galera.py
+
+bench: $(VENV)/.installed-bench programs ## measure against the floor and the peers, into docs/performance.md (a quarter of an hour)
+	$(BIN)/python -m bench $(ARGS)
 
 test-fast: $(VENV)/.installed-test ## run what needs no server, in under a minute
 	$(BIN)/python -m pytest -m "not mariadb and not swift and not keystone and not crash and not faults" tests/unit tests/docs $(ARGS)
@@ -43,6 +46,10 @@ clean: ## remove the virtual environment and everything that was built
 # The stamps make a second run start at once. They are made again when what is installed may have changed.
 $(VENV)/.installed-demo: setup.cfg pyproject.toml
 	@.ci/install "$(PYTHON)" "$(VENV)" ".[demo]"
+	@touch $@
+
+$(VENV)/.installed-bench: setup.cfg pyproject.toml
+	@.ci/install "$(PYTHON)" "$(VENV)" ".[demo,cli,test,bench]"
 	@touch $@
 
 $(VENV)/.installed-test: setup.cfg pyproject.toml

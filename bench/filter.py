@@ -85,6 +85,7 @@ class Endless:
         return CHUNK
 
 
+PROJECT = "7f6a0f5cb0e94f3a8a7e5f1c2d3b4a59"
 #: Twenty headers of an answer, as a proxy sends them for an object, with metadata of its own.
 HEADERS = [
     ("Content-Type", "application/octet-stream"), ("Content-Length", "10"), ("Accept-Ranges", "bytes"),
@@ -96,13 +97,14 @@ HEADERS = [
 ]
 #: An environ without what is of one request; twenty headers of the client.
 ENVIRON = {
-    "SCRIPT_NAME": "", "PATH_INFO": "/v1/AUTH_7f6a/container/object", "RAW_PATH_INFO": "/v1/AUTH_7f6a/container/object",
+    "SCRIPT_NAME": "", "PATH_INFO": f"/v1/AUTH_{PROJECT}/container/object",
+    "RAW_PATH_INFO": f"/v1/AUTH_{PROJECT}/container/object",
     "QUERY_STRING": "", "SERVER_NAME": "127.0.0.1", "SERVER_PORT": "8080", "SERVER_PROTOCOL": "HTTP/1.1",
     "GATEWAY_INTERFACE": "CGI/1.1", "REMOTE_ADDR": "192.0.2.17", "REMOTE_PORT": "40000", "wsgi.version": (1, 0),
     "wsgi.url_scheme": "http", "wsgi.errors": sys.stderr, "wsgi.multithread": True, "wsgi.multiprocess": False,
     "wsgi.run_once": False, "swift.trans_id": "tx0000000000000000000000-0000000000", "swift.cache": None,
-    "REMOTE_USER": "test,test:tester,AUTH_7f6a", "HTTP_X_IDENTITY_STATUS": "Confirmed", "HTTP_X_USER_ID": "u",
-    "HTTP_X_PROJECT_ID": "7f6a", "HTTP_X_ROLES": "member,reader", "HTTP_HOST": "swift.example.org",
+    "REMOTE_USER": f"test,test:tester,AUTH_{PROJECT}", "HTTP_X_IDENTITY_STATUS": "Confirmed",
+    "HTTP_X_USER_ID": "1f0e9d8c7b6a4958a7b6c5d4e3f2a1b0", "HTTP_X_PROJECT_ID": PROJECT, "HTTP_X_ROLES": "member,reader", "HTTP_HOST": "swift.example.org",
     "HTTP_USER_AGENT": "client/1.0", "HTTP_ACCEPT": "*/*", "HTTP_ACCEPT_ENCODING": "gzip",
     "HTTP_X_AUTH_TOKEN": "AUTH_tk00000000000000000000000000000000",
     "HTTP_CONNECTION": "keep-alive", "HTTP_DATE": "Wed, 21 Oct 2026 07:28:00 GMT", "HTTP_X_TRANS_ID_EXTRA": "x",
