@@ -208,14 +208,15 @@ def test_killed_half_way(mariadb: MariaDB) -> None:
     engine = fresh(url)
     many_hours(engine, 8000)
     answer = Client(make(url)).get("/io_detail", {**RANGE, "end_time": periods.format(T + 8000 * HOUR)})
-    read = next(answer.app_iter)
+    chunks = iter(answer.app_iter)
+    read = next(chunks)
     with engine.connect() as connection:
         ours = connection.execute(text("SELECT CONNECTION_ID()")).scalar()
         for number, database in connection.execute(text("SELECT id, db FROM information_schema.processlist")).all():
             if database == engine.url.database and number != ours:
                 connection.execute(text(f"KILL {int(number)}"))
     with pytest.raises(DatabaseAway):
-        for chunk in answer.app_iter:
+        for chunk in chunks:
             read += chunk
     with pytest.raises(ValueError):
         json.loads(read)

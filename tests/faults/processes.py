@@ -20,7 +20,7 @@ def kill_worker(harness: Harness, chance: random.Random) -> None:
 
 def kill_all_workers(harness: Harness, chance: random.Random) -> None:
     proxy = harness.plain.proxy
-    wait_for(lambda: len(harness.plain.serving()) >= proxy.workers, seconds=60, what="every worker to have counted")
+    wait_for(lambda: len(harness.plain.serving()) >= proxy.workers, seconds=180, what="every worker to have counted")
     victims = harness.plain.serving()
     for victim in victims:
         proxy.kill_worker(victim)
