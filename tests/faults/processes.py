@@ -20,8 +20,15 @@ def kill_worker(harness: Harness, chance: random.Random) -> None:
 
 def kill_all_workers(harness: Harness, chance: random.Random) -> None:
     proxy = harness.plain.proxy
-    wait_for(lambda: len(harness.plain.serving()) >= proxy.workers, seconds=180, what="every worker to have counted")
-    victims = harness.plain.serving()
+    counted: set[int] = set()
+    settled = time.monotonic() + 20  # the kernel may give a worker no connection; by then it has long said that it is ready
+
+    def ready() -> bool:
+        counted.update(harness.plain.serving())
+        return counted >= set(proxy.worker_pids()) or time.monotonic() > settled
+
+    wait_for(ready, seconds=60, what="every worker to be ready")
+    victims = proxy.worker_pids()
     for victim in victims:
         proxy.kill_worker(victim)
     proxy.wait_for_workers(without=victims)
