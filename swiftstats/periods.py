@@ -8,6 +8,7 @@ from __future__ import annotations
 import calendar
 import re
 from datetime import datetime, timezone
+from functools import lru_cache
 
 from swiftstats.errors import TimeError
 
@@ -32,6 +33,7 @@ def floor(moment: float, seconds: int) -> int:
     return int(moment // seconds) * seconds
 
 
+@lru_cache(maxsize=4096)  # PERF: bench/growth.py; a sum asks it several times for each of its months.
 def month(day: int) -> int:
     """Return the first day of the UTC month of a day; days are numbered from 1970-01-01."""
     date = datetime.fromtimestamp(day * DAY, timezone.utc)
