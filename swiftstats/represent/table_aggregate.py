@@ -1,10 +1,10 @@
 """Tables of many accounts with a column per server, as Tahoe-LAFS's aggregator was to show them: `t=json`.
 
     {"servers": [{"id": "proxy-01", "nickname": "proxy-01", "as_of": "2026-10-02T00:00:00Z", "stale": false}],
-     "accounts": [{"id": "AUTH_…", "petname": "?", "usage": {"proxy-01": 123}, "total": 123, "partial": false}], "next": null}
+     "accounts": [{"id": "AUTH_…", "petname": null, "usage": {"proxy-01": 123}, "total": 123, "partial": false}], "next": null}
 
 A usage is the sum of the figures that are asked for (bytes in and out, where none are named); null of a server that nobody
-ever heard of, since that is not zero. A petname that there is not is `?`, as it was there.
+ever heard of, since that is not zero; and so is a petname that there is not.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ import json
 from itertools import groupby
 from typing import Any
 
-from swiftstats.petnames import ABSENT
 from swiftstats.query import steps
 from swiftstats.query.table import Page
 from swiftstats.query.table_question import marker_of
@@ -30,9 +29,9 @@ def page(answer: Page) -> bytes:
     accounts: list[dict[str, Any]] = []
     for name, rows in groupby(answer.rows, key=lambda row: row.account):
         usage: dict[str, int | None] = dict(heard)
-        petname = ABSENT
+        petname = None
         for row in rows:
-            petname = row.petname or ABSENT
+            petname = row.petname
             if row.server is not None:
                 usage[row.server] = (usage.get(row.server) or 0) + sum(value or 0 for value in row.values)
         accounts.append({"id": text_of(name or b""), "petname": petname, "usage": usage,

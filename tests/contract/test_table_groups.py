@@ -169,8 +169,8 @@ def test_a_tenant_learns_nothing_of_others(engine: Engine, store_url: str, tmp_p
 
 
 def test_the_aggregators_table(client: Client) -> None:
-    """`t=json` takes a group too, and says `?` of an account without a petname."""
+    """`t=json` takes a group too, and says null of an account without a petname."""
     found = json.loads(client.get(QUERY + "&t=json&group=physics/lab1&account=h&group=nowhere").body)
     assert [(each["id"], each["petname"]) for each in found["accounts"]] == [
-        ("AUTH_b", "physics/lab1"), ("AUTH_c", "physics/lab1"), ("AUTH_h", "?")]
+        ("AUTH_b", "physics/lab1"), ("AUTH_c", "physics/lab1"), ("AUTH_h", None)]
     assert found["unknown_groups"] == ["nowhere"]

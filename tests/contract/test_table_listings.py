@@ -84,7 +84,7 @@ def test_servers(client: Client) -> None:
 
 
 def test_a_column_per_server(engine: Engine, client: Client) -> None:
-    """`t=json` has each account's usage by server and in sum, null of a server that was never heard of; without a petname `?`."""
+    """`t=json` has each account's usage by server and in sum, null of a server that was never heard of, and of no petname."""
     with engines.write(engine) as connection:
         writers.announce(connection, server="proxy-09", period=T, now=T)
     asked = {"begin": "2012-10-22T08:00Z", "end": "2012-10-22T10:00Z", "t": "json"}
@@ -94,7 +94,7 @@ def test_a_column_per_server(engine: Engine, client: Client) -> None:
         {"id": "proxy-01", "nickname": "proxy-01", "as_of": "2012-10-22T12:00:00Z", "stale": False},
         {"id": "proxy-03", "nickname": "proxy-03", "as_of": "2012-10-22T08:00:00Z", "stale": True},
         {"id": "proxy-09", "nickname": "proxy-09", "as_of": None, "stale": True}]
-    expected = [{"id": name, "petname": "?" if name == "AUTH_a" else "physics/<lab>",
+    expected = [{"id": name, "petname": None if name == "AUTH_a" else "physics/<lab>",
                  "usage": {"proxy-01": 2**62 + number, "proxy-03": 2**62 + number, "proxy-09": None},
                  "total": 2**63 + 2 * number, "partial": True} for number, name in enumerate(ACCOUNTS)]
     assert whole["accounts"] == expected and whole["next"] is None
