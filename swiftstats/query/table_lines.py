@@ -18,7 +18,7 @@ from swiftstats.query.selection import BATCH, Selection
 from swiftstats.query.table import Lines, Row, Stream
 from swiftstats.query.table_header import TableHeader
 from swiftstats.query.table_question import TableQuestion
-from swiftstats.store import many
+from swiftstats.store import many, petnames
 
 Writer = Callable[[Row], str]
 #: What a row of text is made of: text, the account's name (None), or the sum of a cell less that of another.
@@ -62,7 +62,8 @@ def _piece(text: str) -> Union[str, None, tuple[str, Optional[str]]]:
 def _lines(connection: Connection, header: TableHeader, selection: Selection, month: int, line: Writer, now: float,
            ) -> Iterator[Lines]:
     pieces, after = template(header.question, header.complete(header.question.end), line), b""
-    while (found := many.lines(connection, month, pieces, after=after, limit=BATCH)) is not None:
+    called = petnames.version(connection) > 0
+    while (found := many.lines(connection, month, pieces, after=after, limit=BATCH, petnames=called)) is not None:
         if found.text is not None:
             yield Lines(found.number, found.text)
         else:

@@ -23,6 +23,8 @@ CONNECT_TIMEOUT, LOCK_TIMEOUT, STATEMENT_TIMEOUT = 10, 20, 120
 #: Rows of one multi-row INSERT, at most 400 kB: below the least `max_allowed_packet` in use (1 MiB, in old installations).
 STATEMENT_ROWS = 1000
 STATEMENT_CHARACTERS = 400_000
+#: The most that a server puts together in one field.
+GROUP_BYTES = 2**24
 #: The day that days are counted from.
 EPOCH = date(1970, 1, 1).toordinal()
 
@@ -104,7 +106,7 @@ class Dialect(ABC):
 
     @abstractmethod
     def lines(self, connection: Connection, month: int, template: Sequence[str | None | tuple[str, Optional[str]]], after: bytes,
-              limit: int) -> Optional[Written]:
+              limit: int, petnames: bool) -> Optional[Written]:
         """Return lines of the next accounts by name; see many.lines."""
 
     @abstractmethod
@@ -208,7 +210,7 @@ class SQLite(Dialect):
         return [high + low.op(">>")(32), low.op("&")(0xFFFFFFFF)]
 
     def lines(self, connection: Connection, month: int, template: Sequence[str | None | tuple[str, Optional[str]]], after: bytes,
-              limit: int) -> Optional[Written]:
+              limit: int, petnames: bool) -> Optional[Written]:
         raise NotImplementedError
 
     def partitions(self, connection: Connection, table: Table) -> list[Partition]:
@@ -252,7 +254,7 @@ class MySQL(Dialect):
             "time_zone": "'+00:00'",
             "sql_mode": "'STRICT_ALL_TABLES,NO_ZERO_DATE,NO_ZERO_IN_DATE,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION'",
             "innodb_lock_wait_timeout": str(LOCK_TIMEOUT),
-            "group_concat_max_len": "16777216",  # MySQL's default cuts at 1024
+            "group_concat_max_len": str(GROUP_BYTES),  # MySQL's default cuts at 1024
         }
         return _unless_given(url, {
             "charset": "utf8mb4",
@@ -362,7 +364,7 @@ class MySQL(Dialect):
         return [func.sum(plus) if minus is None else func.sum(plus) - func.sum(minus)]
 
     def lines(self, connection: Connection, month: int, template: Sequence[str | None | tuple[str, Optional[str]]], after: bytes,
-              limit: int) -> Optional[Written]:
+              limit: int, petnames: bool) -> Optional[Written]:
         # PERF: bench/billing.py; a thousand accounts a round trip, of which the driver sees one row.
         def written(piece: str | None | tuple[str, Optional[str]]) -> str:
             if piece is None or isinstance(piece, str):
@@ -370,19 +372,21 @@ class MySQL(Dialect):
             plus, minus = piece
             return f"m.{plus}" if minus is None else f"(m.{plus} - m.{minus})"
 
-        pieces = ", ".join(written(piece) for piece in template if piece != "")
-        row = connection.exec_driver_sql(
-            "SELECT MAX(name), SUM(other), COUNT(line), SUM(LENGTH(line)), GROUP_CONCAT(line ORDER BY name SEPARATOR '') FROM ("
-            f"SELECT a.name, a.name NOT RLIKE '{self.UNQUOTED}' OR p.account IS NOT NULL AS other,"
-            f" IF({' OR '.join('m.' + name for name in CELLS)}, CONCAT({pieces}), NULL) AS line"
+        line = ", ".join(written(piece) for piece in template if piece != "")
+        some = " OR ".join("m." + name for name in CELLS)
+        # One level: a derived table of lines would cost as much again.
+        last, others, called, number, text = connection.exec_driver_sql(
+            f"SELECT MAX(a.name), GROUP_CONCAT(a.name SEPARATOR '') NOT RLIKE '{self.UNQUOTED}',"
+            f" {'COUNT(p.account)' if petnames else '0'}, SUM({some}),"
+            f" GROUP_CONCAT(IF({some}, CONCAT({line}), NULL) ORDER BY a.name SEPARATOR '')"
             f" FROM (SELECT id, name FROM accounts WHERE name > X'{after.hex()}' ORDER BY name LIMIT {limit}) a"
             f" LEFT JOIN io_months m ON m.month = {month} AND m.account_id = a.id"
-            " LEFT JOIN petnames p ON p.account = a.name) some").one()
-        last, others, number, size, text = row
+            + (" LEFT JOIN petnames p ON p.account = a.name" if petnames else "")).one()
         if last is None:
             return None
-        whole = others == 0 and len(text or b"") == int(size or 0)  # a text beyond group_concat_max_len is cut
-        return Written(bytes(last), number, (text or b"").decode("ascii") if whole else None)
+        text = text or b""
+        whole = not others and not called and len(text) < GROUP_BYTES  # what is longer is cut
+        return Written(bytes(last), int(number or 0), text.decode("ascii") if whole else None)
 
     def partitions(self, connection: Connection, table: Table) -> list[Partition]:
         found = connection.execute(text(

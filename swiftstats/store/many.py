@@ -101,12 +101,13 @@ def month_of(connection: Connection, begin: int, end: int) -> Optional[int]:
 
 
 def lines(connection: Connection, month: int, template: Sequence[str | None | tuple[str, Optional[str]]], *, after: bytes,
-          limit: int) -> Optional[Written]:
+          limit: int, petnames: bool) -> Optional[Written]:
     """Return what an answer says of the `limit` accounts after `after` in a month, each with anything a line; None: no more.
 
-    A line is put together of text, the account's name (None), and cells less cells, (plus, minus).
+    A line is put together of text, the account's name (None), and cells less cells, (plus, minus). `petnames`: whether any
+    account has one; where one of these does, they are to be written elsewhere.
     """
-    return dialects.of(connection).lines(connection, month, template, after, limit)
+    return dialects.of(connection).lines(connection, month, template, after, limit, petnames)
 
 
 def top(connection: Connection, begin: int, end: int, *, plus: str, minus: Optional[str], limit: int,
