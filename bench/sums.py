@@ -61,7 +61,8 @@ def measure(store: stores.Made, rounds: int) -> list[Case]:
             over = [one - other for one, other in zip(found["answer"], found["sum"])]
             cases.append(Case(case.name, "ms", "rollups", found, (
                 Target("in the store, ms", case.median("sum"), 1.5),
-                Target("hours to sum", case.ratio("hours", "sum"), 20, most=False),
+                *([Target("hours to sum", case.ratio("hours", "sum"), 20, most=False)]
+                  if (servers, begin) == (100, stores.BEGIN) else []),
                 Target("HTTP above the store, ms", statistics.median(over), 1.5),
                 Target("answers a second of this process's time", 1000 / statistics.median(own), 800, most=False))))
     plain.close()
