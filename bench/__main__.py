@@ -17,12 +17,16 @@ from bench.rounds import ROOT, say
 #: Each benchmark and its arguments; and those of a first look.
 BENCHES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "filter": ((), ("--rounds", "20")),
+    "proxy": ((), ("--rounds", "3", "--requests", "50")),
     "memory": ((), ("--accounts", "100000")),
     "flush": (("--accounts", "100000", "1000000"), ("--accounts", "20000")),
+    "stall": ((), ("--accounts", "20000", "--rounds", "3")),
     "sums": ((), ("--rows", "1000000", "--rounds", "3")),
+    "detail": ((), ("--rows", "1000000", "--rounds", "3")),
     "billing": ((), ("--accounts", "50000", "--rounds", "3")),
-    "growth": ((), ("--most", "10000")),
     "space": ((), ("--accounts", "2000")),
+    "heads": ((), ("--accounts", "100", "--rounds", "3")),
+    "growth": ((), ("--most", "10000")),
 }
 
 

@@ -1,41 +1,32 @@
 """How fast account databases are crawled, next to a bare loop that only opens and queries them with the same library.
 
-    python bench/space.py [--accounts N] [--rounds N] [--dir DIRECTORY] [--json FILE]
+    python -m bench.space [--accounts N] [--rounds N] [--dir DIRECTORY] [--json FILE]
 
-In one run and one process, device by device in turn, so that what else the machine does slows both alike: `bare` opens each
-database of a list read-only, by the same library, asks it for the account's row and for the policies' rows, and closes it;
-`crawl` is all that `swiftstats space --once` does, with its defaults: it walks the device, reads, and writes reports and readings
-into an SQLite file. A round is all of the devices; the ratio is the median of the rounds', by the clock on the wall; by the
-processor's time it is that of the medians. The peak of memory is taken after a hundredth of the accounts and at the end. Written
-as JSON, to a file or to standard output; what happens meanwhile goes to standard error.
+In one process, device by device in turn, so that what else the machine does slows both alike: `bare` opens each database of a
+list read-only, by the same library, asks it for the account's row and for the policies' rows, and closes it; `crawl` is all that
+`swiftstats space --once` does, with its defaults: it walks the device, reads, and writes reports and readings into an SQLite
+file. A round is all of the devices. Accounts a second, on the wall and of the processor. The peak of memory is taken after a
+hundredth of the accounts and at the end.
 """
 
 from __future__ import annotations
 
-import argparse
-import json
-import os
-import platform
 import resource
 import sqlite3
-import statistics
 import sys
 import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
+from bench.rounds import Case, Target, parser, report, say
+from swiftstats import migrations
+from swiftstats.collect.account_databases import AccountDatabases
+from swiftstats.collect.account_ring import AccountRing, policy_names
+from swiftstats.collect.space import Crawl, Outcome
+from swiftstats.store import engine as engines
+from tests.support.account_devices import make_accounts, make_ring
 
-from swiftstats import migrations  # noqa: E402
-from swiftstats.collect.account_databases import AccountDatabases  # noqa: E402
-from swiftstats.collect.account_ring import AccountRing, policy_names  # noqa: E402
-from swiftstats.collect.space import Crawl, Outcome  # noqa: E402
-from swiftstats.store import engine as engines  # noqa: E402
-from tests.support.account_devices import make_accounts, make_ring  # noqa: E402
-
-TARGET = 0.7
 #: The accounts are shared out among so many devices.
 DEVICES = 20
 
@@ -90,24 +81,18 @@ def crawl(folder: Path, node: Path, engine: Any, period: int, memory: Memory) ->
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--accounts", type=int, default=100_000)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--dir", type=Path, help="where databases are made (default: a temporary directory)")
-    parser.add_argument("--json", type=Path, help="write the result there")
-    arguments = parser.parse_args()
+    options = parser(__doc__, rounds=5)
+    options.add_argument("--accounts", type=int, default=100_000)
+    options.add_argument("--dir", type=Path, help="where databases are made (default: a temporary directory)")
+    arguments = options.parse_args()
     with tempfile.TemporaryDirectory(prefix="swiftstats-bench-", dir=arguments.dir) as name:
-        result = measure(Path(name), arguments.accounts, arguments.rounds)
-    text = json.dumps(result, indent=1)
-    if arguments.json:
-        arguments.json.write_text(text + "\n")
-    print(text)
-    return 0 if result["ratio"] >= TARGET else 1
+        cases = measure(Path(name), arguments.accounts, arguments.rounds)
+    return report("space", cases, arguments.json, accounts=arguments.accounts)
 
 
-def measure(folder: Path, accounts: int, rounds: int) -> dict[str, Any]:
+def measure(folder: Path, accounts: int, rounds: int) -> list[Case]:
     make_ring(folder / "etc", ["sda"])
-    say(f"making {accounts} account databases in {folder}")
+    say(f"making {accounts:,} account databases in {folder}")
     each = accounts // DEVICES
     nodes = [folder / f"node-{number}" for number in range(DEVICES)]
     for number, node in enumerate(nodes):
@@ -129,22 +114,16 @@ def measure(folder: Path, accounts: int, rounds: int) -> dict[str, Any]:
         if number:  # the first round fills the kernel's cache, and the store's dictionary of accounts
             timed["bare"].append(of_bare)
             timed["crawl"].append(of_crawl)
-    wall = {name: accounts / statistics.median(each.wall for each in found) for name, found in timed.items()}
-    processor = {name: accounts / statistics.median(each.processor for each in found) for name, found in timed.items()}
-    ratios = [a.wall / b.wall for a, b in zip(timed["bare"], timed["crawl"])]
-    return {
-        "bench": "space", "accounts": accounts, "rounds": rounds, "ratio": round(statistics.median(ratios), 3),
-        "ratio_of_processor_time": round(processor["crawl"] / processor["bare"], 3), "target": TARGET,
-        "accounts_per_second": {name: round(rate) for name, rate in wall.items()},
-        "accounts_per_second_of_processor": {name: round(rate) for name, rate in processor.items()},
-        "ratios": [round(ratio, 3) for ratio in ratios],
-        "peak_memory_bytes": {"after_a_hundredth": memory.early, "at_the_end": peak()},
-        "python": platform.python_version(), "sqlite": sqlite3.sqlite_version, "processors": os.cpu_count(),
-    }
-
-
-def say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
+    engine.dispose()
+    wall, processor = ({name: [accounts / getattr(one, clock) for one in found] for name, found in timed.items()}
+                       for clock in ("wall", "processor"))
+    name = f"a walk of {accounts:,} account databases"
+    case = Case(name, "accounts/s", "bare", wall)
+    return [
+        Case(name, case.unit, case.base, wall, (Target("crawl to bare", case.ratio("crawl"), 0.7, most=False),),
+             {"peak of memory after a hundredth, and at the end, MiB": f"{memory.early / 2**20:.0f}, {peak() / 2**20:.0f}"}),
+        Case(name + ", processor", "accounts/s", "bare", processor),
+    ]
 
 
 if __name__ == "__main__":
