@@ -26,7 +26,7 @@ faults: lint programs ## break a whole site at random, for SECONDS (3600), by SE
 	$(BIN)/python -m tests.faults --seconds $(SECONDS) $(if $(SEED),--seed $(SEED)) $(ARGS)
 	$(BIN)/python -m pytest -rA tests/faults/slow_galera.py
 
-bench: $(VENV)/.installed-bench programs ## measure against the floor and the peers, into docs/performance.md (a quarter of an hour)
+bench: $(VENV)/.installed-bench programs ## measure against the floor and the peers, into docs/performance.md (half an hour)
 	$(BIN)/python -m bench $(ARGS)
 
 test-fast: $(VENV)/.installed-test ## run what needs no server, in under a minute

@@ -22,6 +22,7 @@ from bench.rounds import Case, Target, interleaved, parser, report, say
 from swiftstats.collect.credentials import from_swift
 from swiftstats.demo.processes import children
 from swiftstats.demo.swift import USERS, Proxy, Swift
+from tests.support import spools
 
 SIZE = 1024
 ACCOUNT = USERS[0]
@@ -40,8 +41,8 @@ def main() -> int:
             proxies = {"without": swift.proxy, "twin": swift.add_proxy("proxy-twin"),
                        "with": swift.add_proxy("proxy-with", meter=meter)}
             cases = measure(swift, proxies, arguments.requests, arguments.rounds)
-        counted = sum(path.stat().st_size for path in (Path(folder) / "spool" / "segments").iterdir())
-        assert counted, "the filter has counted nothing"
+        counted = sum(sum(names.values()) for names in spools.counted(f"{folder}/spool").values())
+        assert counted == arguments.requests * (arguments.rounds + 1), f"the filter has counted {counted} GETs"
     return report("proxy", cases, arguments.json)
 
 
