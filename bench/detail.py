@@ -5,9 +5,9 @@
 A year of hours of an account on 1, 10 and 100 servers, in a private MariaDB. `cursor` is the plain SQL for the same hours,
 summed over servers where there are several, through PyMySQL's cursor that streams, and only counts them: the floor. `store` is
 what the service reads in a snapshot, made into the fields of an answer; `csv` and `json` are whole answers of a service in a
-process of its own, over the loopback. Hours a second on the wall. The most memory that the application has, in a process of its own, when it has answered a
-year of the account on 100 servers as JSON stands next to the same of a month; of the service it is more, since waitress holds
-up to 16 MiB of what a client has not taken yet.
+process of its own, over the loopback. Hours a second on the wall. The most memory that the application alone has had when it has
+answered a year of the account on 100 servers as JSON stands next to the same of a month; of the service it is more, since
+waitress holds up to 16 MiB of what a client has not taken yet.
 """
 
 from __future__ import annotations
