@@ -1,7 +1,8 @@
-"""Fixtures that every kind of test shares: real databases, fresh for each test."""
+"""Fixtures that every kind of test shares: real servers, databases fresh for each test."""
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Iterator
 
@@ -10,6 +11,15 @@ import pytest
 if TYPE_CHECKING:
     from tests.support.keystone import Keystone
     from tests.support.mariadb import MariaDB
+
+
+@pytest.fixture(autouse=True)
+def log_level() -> Iterator[None]:
+    """Commands that run in this process set the level of our loggers; the next test finds it as it was."""
+    logger = logging.getLogger("swiftstats")
+    level = logger.level
+    yield
+    logger.setLevel(level)
 
 
 @pytest.fixture(scope="session")

@@ -18,7 +18,7 @@ def lines(caplog: pytest.LogCaptureFixture) -> list[str]:
 
 def test_refusals(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """Each refusal is one line: status, who, from where, what; a read of one's own is none, and no line holds a token."""
-    caplog.set_level(logging.INFO)
+    caplog.set_level(logging.INFO, logger="swiftstats.audit")
     fresh(sqlite(tmp_path))
     token = TokensFile(str(tmp_path / "tokens")).create("alice", ["AUTH_7f6a"], now=T)
     client = Client(make(sqlite(tmp_path), auth=("tokens",), tokens_file=str(tmp_path / "tokens")))
@@ -36,7 +36,7 @@ def test_refusals(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
 
 def test_reads(caplog: pytest.LogCaptureFixture) -> None:
     """A read of every account says who, which range, and how many rows."""
-    caplog.set_level(logging.INFO)
+    caplog.set_level(logging.INFO, logger="swiftstats.audit")
     audit.read({"REMOTE_ADDR": "192.0.2.1", "REQUEST_METHOD": "GET", "PATH_INFO": "/usage"}, begin=T, end=T + 3600, rows=41)
     assert lines(caplog) == ["read who=- address=192.0.2.1 request=GET%20/usage begin=2012-10-22T08:00:00Z "
                              "end=2012-10-22T09:00:00Z rows=41"]
@@ -44,6 +44,6 @@ def test_reads(caplog: pytest.LogCaptureFixture) -> None:
 
 def test_a_long_value_is_cut(caplog: pytest.LogCaptureFixture) -> None:
     """Nobody fills the log with one request."""
-    caplog.set_level(logging.INFO)
+    caplog.set_level(logging.INFO, logger="swiftstats.audit")
     audit.refused({"REQUEST_METHOD": "GET", "PATH_INFO": "/" + "x" * 10_000}, 401, "y" * 10_000)
     assert len(lines(caplog)[0]) < 1000
