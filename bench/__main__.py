@@ -17,7 +17,7 @@ from bench.rounds import ROOT, say
 #: Each benchmark and its arguments; and those of a first look.
 BENCHES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "filter": ((), ("--rounds", "20")),
-    "proxy": ((), ("--rounds", "3", "--requests", "50")),
+    "proxy": ((), ("--rounds", "15")),
     "memory": ((), ("--accounts", "100000")),
     "flush": (("--accounts", "100000", "1000000"), ("--accounts", "20000")),
     "stall": ((), ("--accounts", "20000", "--rounds", "3")),
