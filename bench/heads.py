@@ -36,7 +36,7 @@ THREADS = 8  #: of a crawl, by default
 
 def main() -> int:
     options = parser(__doc__, rounds=5)
-    options.add_argument("--accounts", type=int, default=400)
+    options.add_argument("--accounts", type=int, default=200)
     options.add_argument("--dir", type=Path, help="where Swift is, with extended attributes (default: a temporary directory)")
     arguments = options.parse_args()
     with tempfile.TemporaryDirectory(prefix="swiftstats-bench-", dir=arguments.dir) as name:
