@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 
 from swiftstats import fields, periods
-from swiftstats.demo.processes import DemoError
+from swiftstats.demo.processes import DemoError, wait_for
 from swiftstats.demo.site import Site
 from swiftstats.store import engine as engines
 from swiftstats.store import usage
@@ -177,8 +177,11 @@ class Harness:
             one.command("replay", status=None)  # 1 where the database never had what the archive lacks
         found = self.differences(everything)
         assert not found, f"seed {self.seed}, in the end:\n" + "\n".join(found)
-        header, _ = Asker(self.site, self.site.token, self.begin, ended).json("AUTH_test")
-        assert "Waiting For" not in header, header
+        asker = Asker(self.site, self.site.token, self.begin, ended)
+        # A host that a fault took away may have swept once more after it was retired, and is waited for again by that.
+        for gone in set(asker.json("AUTH_test")[0].get("Waiting For", ())) - {one.name for one in self.hosts}:
+            self.plain.command("server", "retire", gone, "--yes")
+        wait_for(lambda: "Waiting For" not in asker.json("AUTH_test")[0], seconds=90, what="answers that are final")
         assert sum(seen.finished["PUT"] for seen in everything.values()) > 100, "there was no load"
 
     def _remember_shipped(self, turns: dict[str, int]) -> None:
