@@ -1,25 +1,21 @@
-"""All that differs between MySQL or MariaDB and SQLite: connecting, transactions, errors, and the spelling of an upsert.
-
-No other file of the store knows which database it talks to. SQL that both take is not here.
-"""
+"""MySQL and MariaDB, as the store asks them, through PyMySQL."""
 
 from __future__ import annotations
 
 import hashlib
-import re
-from abc import ABC, abstractmethod
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from datetime import date
-from typing import Any, Iterator, Mapping, NamedTuple, Optional, Sequence
+from typing import Any, Iterator, Optional, Sequence
 
 from sqlalchemy import URL, ColumnElement, Connection, Engine, Table, exc, func, text
 
 from swiftstats.errors import DatabaseAway, DatabaseBusy, SchemaError, StoreError, TooLarge
 from swiftstats.fields import CELLS
+from swiftstats.store.dialects.dialect import LOCK_TIMEOUT, Dialect, Partition, Written, inserted, unless_given
 from swiftstats.store.schema import BY_DAY
 
-#: Seconds: to reach the database; that one statement may wait for a lock; that one answer or packet may take.
-CONNECT_TIMEOUT, LOCK_TIMEOUT, STATEMENT_TIMEOUT = 10, 20, 120
+#: Seconds: to reach the database; that one answer or packet may take.
+CONNECT_TIMEOUT, STATEMENT_TIMEOUT = 10, 120
 #: Rows of one multi-row INSERT, at most 400 kB: below the least `max_allowed_packet` in use (1 MiB, in old installations).
 STATEMENT_ROWS = 1000
 STATEMENT_CHARACTERS = 400_000
@@ -27,204 +23,6 @@ STATEMENT_CHARACTERS = 400_000
 GROUP_BYTES = 2**24
 #: The day that days are counted from.
 EPOCH = date(1970, 1, 1).toordinal()
-
-
-class Partition(NamedTuple):
-    """A partition of a table by day: days before `before` that are in none before it (None: all); `rows` is an estimate."""
-
-    name: str
-    before: Optional[int]
-    rows: int
-    bytes: int
-
-
-class Written(NamedTuple):
-    """Some accounts by name, up to `last`: their lines, or None where they are to be written elsewhere, name by name."""
-
-    last: bytes
-    number: int
-    text: Optional[str]
-
-
-class Dialect(ABC):
-    """What the store asks of a database. `writes_lines`: whether it has `lines`."""
-
-    writes_lines = False
-
-    @abstractmethod
-    def connect_arguments(self, url: URL, *, patient: bool = False) -> dict[str, Any]:
-        """Return the driver's arguments; what the URL's query gives is left as the operator wrote it.
-
-        `patient`: an answer may take as long as it takes.
-        """
-
-    @abstractmethod
-    def connected(self, dbapi_connection: Any) -> None:
-        """Prepare a connection that was just opened."""
-
-    @abstractmethod
-    def begin(self, connection: Connection, read_only: bool) -> None:
-        """Begin a transaction: a snapshot to read, or one that may write."""
-
-    @abstractmethod
-    def clock(self, connection: Connection) -> int | None:
-        """Return the server's UTC seconds; None where the database has no clock of its own."""
-
-    @abstractmethod
-    def error(self, original: BaseException, where: str) -> StoreError:
-        """Return the store's own error for the driver's; its message holds neither SQL nor data."""
-
-    @abstractmethod
-    def maximum(self, connection: Connection, table: Table, key: Sequence[str], greatest: Sequence[str],
-                rows: Sequence[Sequence[Any]]) -> None:
-        """Insert rows (every column but a self-numbering id); where `key` is there, the `greatest` columns keep the greater."""
-
-    @abstractmethod
-    def latest(self, connection: Connection, table: Table, key: Sequence[str], order: Sequence[str],
-               rows: Sequence[Sequence[Any]]) -> None:
-        """Insert rows (integers and bytes); where `key` is there, the whole row is replaced.
-
-        With `order`, columns by which rows are compared as tuples, only a greater row replaces one. They are all that the key
-        is not, or what they leave out follows from them.
-        """
-
-    @abstractmethod
-    def account_ids(self, connection: Connection, names: Sequence[bytes]) -> dict[bytes, int]:
-        """Return the ids of those of `names`, sorted and some hundreds, that the dictionary of accounts has."""
-
-    @abstractmethod
-    def exact_sum(self, column: ColumnElement[int]) -> tuple[ColumnElement[Any], ColumnElement[Any]]:
-        """Return expressions (high, low) of a sum = high × 2^32 + low, exact beyond 2^63."""
-
-    @abstractmethod
-    def packed(self, columns: Sequence[ColumnElement[int]], *, summed: bool) -> list[ColumnElement[Any]]:
-        """Return what reads `columns`, or their exact sums, in as few columns as are cheap to read; see `unpacked`."""
-
-    @abstractmethod
-    def unpacked(self, row: Sequence[Any], *, summed: bool) -> tuple[int, ...]:
-        """Return the numbers of a row of `packed`."""
-
-    @abstractmethod
-    def lines(self, connection: Connection, month: int, template: Sequence[str | None | tuple[str, Optional[str]]], after: bytes,
-              limit: int, petnames: bool) -> Optional[Written]:
-        """Return lines of the next accounts by name; see many.lines."""
-
-    @abstractmethod
-    def exact_order(self, plus: ColumnElement[int], minus: ColumnElement[int] | None = None) -> list[ColumnElement[Any]]:
-        """Return what orders groups by their exact sum of `plus` less that of `minus`."""
-
-    @abstractmethod
-    def partitions(self, connection: Connection, table: Table) -> list[Partition]:
-        """Return a table's partitions, ascending; none where it is not partitioned."""
-
-    @abstractmethod
-    def drop_partitions(self, connection: Connection, table: Table, names: Sequence[str]) -> None:
-        """Drop partitions, and commit; raise DatabaseBusy where somebody reads or writes the table and does not end soon."""
-
-    @abstractmethod
-    def split_partition(self, connection: Connection, table: Table, last: str, bounds: Sequence[int]) -> None:
-        """Cut days before each of `bounds` off the last partition, and commit; raise as `drop_partitions`."""
-
-    @abstractmethod
-    def alone(self, engine: Engine, purpose: str) -> AbstractContextManager[None]:
-        """Let nobody else do `purpose` to this database meanwhile; raise DatabaseBusy where somebody does."""
-
-
-class SQLite(Dialect):
-    """A file in WAL mode: readers see a snapshot, one transaction writes at a time."""
-
-    def connect_arguments(self, url: URL, *, patient: bool = False) -> dict[str, Any]:
-        # isolation_level None: the driver begins nothing by itself; engine.py's transactions do.
-        return {"isolation_level": None} | _unless_given(url, {"timeout": LOCK_TIMEOUT})
-
-    def connected(self, dbapi_connection: Any) -> None:
-        # WAL is a property of the file; asking first keeps a reader from wanting the file for itself.
-        if dbapi_connection.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
-            dbapi_connection.execute("PRAGMA journal_mode=WAL")
-        dbapi_connection.execute("PRAGMA synchronous=FULL")
-
-    def begin(self, connection: Connection, read_only: bool) -> None:
-        connection.exec_driver_sql(f"PRAGMA query_only={int(read_only)}")
-        # IMMEDIATE: two transactions that read and then write would fail with SQLITE_BUSY instead of waiting.
-        connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
-
-    def clock(self, connection: Connection) -> int | None:
-        return None
-
-    def error(self, original: BaseException, where: str) -> StoreError:
-        message = str(original)
-        if re.search(r"is locked|another row available", message):
-            return DatabaseBusy(f"{where} is locked by another process")
-        if "integer overflow" in message:
-            return TooLarge(f"{where}: {message}")
-        if re.search(r"no such (table|column)|has no column|columns but|values for \d+ columns|NOT NULL constraint", message):
-            return SchemaError(f"{where}: {message}; see `swiftstats migrate --revision`")
-        if re.search(r"readonly|disk|unable to open|not a database|malformed|locking protocol|out of memory", message):
-            return DatabaseAway(f"{where} cannot be used: {message}")
-        return StoreError(f"{where}: {type(original).__name__}: {message}")
-
-    def maximum(self, connection: Connection, table: Table, key: Sequence[str], greatest: Sequence[str],
-                rows: Sequence[Sequence[Any]]) -> None:
-        columns = _inserted(table)
-        keep = ", ".join(f'"{name}" = max("{name}", excluded."{name}")' for name in greatest)
-        names = ", ".join(f'"{name}"' for name in columns)
-        keys = ", ".join(f'"{name}"' for name in key)
-        action = f"DO UPDATE SET {keep}" if keep else "DO NOTHING"
-        statement = (f"INSERT INTO {table.name} ({names}) VALUES ({', '.join('?' * len(columns))})"
-                     f" ON CONFLICT ({keys}) {action}")
-        connection.exec_driver_sql(statement, [tuple(row) for row in rows])
-
-    def latest(self, connection: Connection, table: Table, key: Sequence[str], order: Sequence[str],
-               rows: Sequence[Sequence[Any]]) -> None:
-        columns = _inserted(table)
-        replaced = ", ".join(f'"{name}" = excluded."{name}"' for name in columns if name not in key)
-        greater = ""
-        if order:
-            old, new = (", ".join(f'{whose}."{name}"' for name in order) for whose in (table.name, "excluded"))
-            greater = f" WHERE ({new}) > ({old})"
-        statement = (f"INSERT INTO {table.name} ({', '.join(_quoted(columns))}) VALUES ({', '.join('?' * len(columns))})"
-                     f" ON CONFLICT ({', '.join(_quoted(key))}) DO UPDATE SET {replaced}{greater}")
-        connection.exec_driver_sql(statement, [tuple(row) for row in rows])
-
-    def account_ids(self, connection: Connection, names: Sequence[bytes]) -> dict[bytes, int]:
-        # PERF: bench/flush.py; as the driver has it, SQLAlchemy's types and parameters cost more than the rows.
-        statement = f"SELECT name, id FROM accounts WHERE name IN ({','.join('?' * len(names))})"
-        return {bytes(name): number for name, number in connection.exec_driver_sql(statement, tuple(names)).all()}
-
-    def exact_sum(self, column: ColumnElement[int]) -> tuple[ColumnElement[Any], ColumnElement[Any]]:
-        # SUM of integers overflows with an error at 2^63, and TOTAL is a float: the halves of 2^31 rows still fit.
-        return func.sum(column.op(">>")(32)), func.sum(column.op("&")(0xFFFFFFFF))
-
-    def packed(self, columns: Sequence[ColumnElement[int]], *, summed: bool) -> list[ColumnElement[Any]]:
-        return [half for column in columns for half in self.exact_sum(column)] if summed else list(columns)
-
-    def unpacked(self, row: Sequence[Any], *, summed: bool) -> tuple[int, ...]:
-        return tuple((high << 32) + low for high, low in zip(row[::2], row[1::2])) if summed else tuple(row)
-
-    def exact_order(self, plus: ColumnElement[int], minus: ColumnElement[int] | None = None) -> list[ColumnElement[Any]]:
-        high, low = self.exact_sum(plus)
-        if minus is not None:
-            less = self.exact_sum(minus)
-            high, low = high - less[0], low - less[1]
-        # What the low half carries belongs to the high one; both operators keep the sign.
-        return [high + low.op(">>")(32), low.op("&")(0xFFFFFFFF)]
-
-    def lines(self, connection: Connection, month: int, template: Sequence[str | None | tuple[str, Optional[str]]], after: bytes,
-              limit: int, petnames: bool) -> Optional[Written]:
-        raise NotImplementedError
-
-    def partitions(self, connection: Connection, table: Table) -> list[Partition]:
-        return []
-
-    def drop_partitions(self, connection: Connection, table: Table, names: Sequence[str]) -> None:
-        raise NotImplementedError
-
-    def split_partition(self, connection: Connection, table: Table, last: str, bounds: Sequence[int]) -> None:
-        raise NotImplementedError
-
-    @contextmanager
-    def alone(self, engine: Engine, purpose: str) -> Iterator[None]:
-        yield  # BEGIN IMMEDIATE already is
 
 
 class MySQL(Dialect):
@@ -256,7 +54,7 @@ class MySQL(Dialect):
             "innodb_lock_wait_timeout": str(LOCK_TIMEOUT),
             "group_concat_max_len": str(GROUP_BYTES),  # MySQL's default cuts at 1024
         }
-        return _unless_given(url, {
+        return unless_given(url, {
             "charset": "utf8mb4",
             "connect_timeout": CONNECT_TIMEOUT,
             "read_timeout": None if patient else STATEMENT_TIMEOUT,
@@ -309,7 +107,7 @@ class MySQL(Dialect):
 
     def maximum(self, connection: Connection, table: Table, key: Sequence[str], greatest: Sequence[str],
                 rows: Sequence[Sequence[Any]]) -> None:
-        columns = _inserted(table)
+        columns = inserted(table)
         # VALUES() is what MySQL and MariaDB both take; MySQL's newer row alias is an error in MariaDB.
         keep = ", ".join(f"`{name}` = GREATEST(`{name}`, VALUES(`{name}`))" for name in greatest) or f"`{key[0]}` = `{key[0]}`"
         head = f"INSERT INTO {table.name} ({', '.join(f'`{name}`' for name in columns)}) VALUES "
@@ -325,7 +123,7 @@ class MySQL(Dialect):
 
     def latest(self, connection: Connection, table: Table, key: Sequence[str], order: Sequence[str],
                rows: Sequence[Sequence[Any]]) -> None:
-        columns = _inserted(table)
+        columns = inserted(table)
         replaced = [name for name in columns if name not in key]
         # Assignments are made from left to right, and see those made before: what weighs least in the comparison goes first,
         # so that the comparison comes out the same until the last of them.
@@ -428,19 +226,6 @@ class MySQL(Dialect):
             connection.invalidate()  # closing the connection releases the lock, whatever state it is in
 
 
-def _unless_given(url: URL, arguments: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in arguments.items() if name not in url.query}
-
-
-def _inserted(table: Table) -> list[str]:
-    """Return the columns that a row gives: all but an id that numbers itself."""
-    return [column.name for column in table.columns if column is not table.autoincrement_column]
-
-
-def _quoted(names: Sequence[str]) -> list[str]:
-    return [f'"{name}"' for name in names]
-
-
 def _literals(rows: Sequence[Sequence[Any]]) -> Iterator[str]:
     """Yield the VALUES of statements of bounded size for rows of integers and bytes."""
     # PERF: as in `maximum`; bytes are written as hexadecimal literals, which know no escaping and no character set.
@@ -455,12 +240,3 @@ def _literals(rows: Sequence[Sequence[Any]]) -> Iterator[str]:
         size += len(written)
     if waiting:
         yield ",".join(waiting)
-
-
-#: SQLAlchemy's name of a dialect: ours.
-DIALECTS: Mapping[str, Dialect] = {"sqlite": SQLite(), "mysql": MySQL()}
-
-
-def of(bound: Engine | Connection) -> Dialect:
-    """Return the dialect of an engine or a connection."""
-    return DIALECTS[bound.dialect.name]
