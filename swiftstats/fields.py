@@ -10,7 +10,7 @@ The order of CELLS is the order in a segment and in a period file. Unbilled byte
 
 from __future__ import annotations
 
-from typing import NamedTuple, Optional, Sequence
+from typing import NamedTuple, Optional, Sequence, Tuple
 
 #: What is stored: name of the cell (and of its column).
 CELLS = (
@@ -139,6 +139,11 @@ _SOURCES = tuple((CELL_INDEX[f.plus], None if f.minus is None else CELL_INDEX[f.
 def values(cells: Sequence[int]) -> tuple[int, ...]:
     """Return the figures of FIELDS, in their order, for the counters of CELLS, in theirs."""
     return tuple(cells[plus] if minus is None else cells[plus] - cells[minus] for plus, minus in _SOURCES)
+
+
+def added(before: Optional[Tuple[int, ...]], cells: Tuple[int, ...]) -> Tuple[int, ...]:
+    """Return the sum of two rows of counters, exact, of which the first may not be there."""
+    return cells if before is None else tuple(map(int.__add__, before, cells))
 
 
 def requests(cells: Sequence[int]) -> int:

@@ -16,7 +16,7 @@ from swiftstats.store import engine as store
 
 
 def root(service: Service, environ: Environ, given: Given) -> Response:
-    """List versions and routes. (Where there will be a page, whoever prefers text/html is sent to it.)"""
+    """List versions and routes. (Whoever prefers text/html is sent to a page.)"""
     listed = [{"path": route.path, "methods": list(route.methods), "help": route.help} for route in routes.ROUTES]
     versions = [{"id": "1", "status": "current", "version": swiftstats.__version__}]
     return _json({"name": "swift-stats", "versions": versions, "queries": list(routes.QUERIES), "routes": listed})

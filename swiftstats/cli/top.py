@@ -18,11 +18,10 @@ from swiftstats.cli.server import now_of
 from swiftstats.config import Config
 from swiftstats.errors import StoreError
 from swiftstats.query import busiest
-from swiftstats.query.busiest import Busiest
+from swiftstats.query.busiest import BY, Busiest
 from swiftstats.represent import as_table, bars, people
 from swiftstats.store import engine as store
 from swiftstats.store import petnames, writers
-from swiftstats.store.busiest import BY
 
 DESCRIPTION = (
     "Show the busiest accounts of the last complete period, and all others together: on a terminal again and again, until "

@@ -17,9 +17,10 @@ from swiftstats.cli.progress import Progress
 from swiftstats.config import Config
 from swiftstats.fields import FIELDS
 from swiftstats.query import selection, steps, table, table_question
-from swiftstats.query.table import Row, Stream
+from swiftstats.query.table import Stream
 from swiftstats.query.table_header import TableHeader
 from swiftstats.query.table_question import TableQuestion
+from swiftstats.query.table_rows import Row
 from swiftstats.represent import as_table, table_csv, table_formats
 from swiftstats.represent.chunks import chunks
 from swiftstats.represent.table_formats import FORMATS

@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Mapping
 
 from sqlalchemy import Connection
 
 from swiftstats import fields
-from swiftstats.store import busiest as store
+from swiftstats.fields import CELL_COUNT, CELLS, REQUEST_CELLS
+from swiftstats.store import many, totals
+
+#: What makes an account busy: the cells that are added up, as what clients were sent and sent counts, billable or not.
+BY: Mapping[str, tuple[str, ...]] = {
+    "requests": tuple(CELLS[index] for index in REQUEST_CELLS),
+    "bytes_in": ("passed_in",),
+    "bytes_out": ("passed_out",),
+}
 
 
 @dataclass(frozen=True)
@@ -34,9 +43,12 @@ class Busiest:
 
 
 def busiest(connection: Connection, begin: int, end: int, *, limit: int, by: str = "requests") -> Busiest:
-    """Return at most `limit` accounts of a range of a day at most; `by`: one of store.busiest.BY."""
-    rows = tuple(Row(name, cells) for name, cells in store.busiest(connection, begin, end, by=by, limit=limit))
-    others = store.everything(connection, begin, end)
+    """Return at most `limit` accounts of a range; `by`: one of BY."""
+    top = many.top(connection, begin, end, plus=BY[by], limit=limit)
+    cells = many.sums(connection, [each.id for each in top], begin, end)
+    rows = tuple(Row(each.name, cells[each.id, None]) for each in top)
+    everything = totals.steps(connection, (begin, end)).get(None)
+    others = everything[0][1] if everything else (0,) * CELL_COUNT
     for row in rows:
         others = tuple(map(int.__sub__, others, row.cells))
     return Busiest(begin, end, rows, others)

@@ -10,8 +10,7 @@ from sqlalchemy import Connection
 from swiftstats import periods
 from swiftstats.query.question import Question
 from swiftstats.query.table_question import TableQuestion
-from swiftstats.store import glance, usage, writers
-from swiftstats.store.losses import OF_AN_ACCOUNT
+from swiftstats.store import glance, losses, usage, writers
 
 
 @dataclass(frozen=True)
@@ -33,20 +32,15 @@ def header(connection: Connection, question: Question) -> Header:
     waiting = None
     if complete is None or complete < end:
         waiting = writers.complete_through(connection).waiting_for(end)
-    losses = usage.losses_between(connection, begin, end) if found.has_losses else ()
+    lost = losses.spans(connection, begin, end, account=account) if found.has_losses else ()
     corrections = usage.corrections_between(connection, account, begin, end) if found.has_corrections else ()
     return Header(
         question=question,
         complete_through=complete,
         waiting_for=waiting,
-        incomplete=touched(question, ((loss.begin, loss.end) for loss in losses if concerns(loss, question.account))),
+        incomplete=touched(question, lost),
         corrected=touched(question, ((start, start + 1) for start in corrections)),
     )
-
-
-def concerns(loss: usage.Loss, account: bytes) -> bool:
-    """Tell whether a loss may be one of this account's: all may, but for those whose subject is an account."""
-    return loss.kind not in OF_AN_ACCOUNT or loss.subject == account
 
 
 def touched(question: Question | TableQuestion, spans: Iterable[tuple[int, int]]) -> tuple[int, ...]:

@@ -16,7 +16,7 @@ from swiftstats.periods import DAY
 from swiftstats.query import steps
 from swiftstats.query.question import BadQuestion, Fault, Question
 from swiftstats.query.table_question import TableQuestion
-from swiftstats.store import kept
+from swiftstats.store import completeness, kept
 
 Whole = Callable[[int], bool]
 
@@ -24,9 +24,7 @@ Whole = Callable[[int], bool]
 def check_sum(connection: Connection, question: Question) -> None:
     """Raise BadQuestion where a sum over the range needs hours that have left."""
     since = kept.hours_from(connection)
-    seconds = kept.period_seconds(connection) if question.begin < since else None
-    # Days of space are measured in the site's periods; in periods of another length they cannot be told again.
-    if seconds is not None and seconds != question.period_seconds:
+    if question.begin < since and _other_periods(connection, question):
         raise BadQuestion([Fault("begin_time", periods.format(question.begin), _later(since))])
     ends = (("begin_time", question.begin), ("end_time", question.end))
     faults = [Fault(name, periods.format(moment), _expected(moment, since, _whole_day, "day"))
@@ -53,7 +51,7 @@ def check_table(connection: Connection, question: TableQuestion) -> None:
     amiss = _amiss(question.edges, since, whole)
     if question.granularity in ("period", "hour"):
         fault = Fault("granularity", question.granularity, f"day, month or total; or begin from then on: {where}")
-    elif amiss is None and not (question.space and kept.period_seconds(connection) not in (None, question.period_seconds)):
+    elif amiss is None and not (question.space and _other_periods(connection, question)):
         return
     elif question.by_server and question.granularity == "day":
         fault = Fault("granularity", "day", f"month or total; or begin from then on: {where}, and before it servers by month")
@@ -64,6 +62,11 @@ def check_table(connection: Connection, question: TableQuestion) -> None:
     else:
         fault = Fault("begin", begin, _expected(question.begin, since, whole, unit))
     raise BadQuestion([fault])
+
+
+def _other_periods(connection: Connection, question: Question | TableQuestion) -> bool:
+    """Tell whether the site's periods are of another length: days of space are measured in them, and cannot be told in others."""
+    return completeness.period_seconds(connection) not in (None, question.period_seconds)
 
 
 def _amiss(edges: Iterable[int], since: int, whole: Whole) -> Optional[int]:

@@ -9,11 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Optional
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection
 
 from swiftstats import periods
-from swiftstats.store import writers
-from swiftstats.store.schema import site as _site
+from swiftstats.store import completeness, writers
 from swiftstats.store.writers import ServerStatus
 
 HELD_PERIODS = 3
@@ -68,6 +67,6 @@ def standing(connection: Connection, *, now: int, period_seconds: int) -> Standi
     Periods are as long as the site's own; as given, where it has none yet.
     """
     complete = writers.complete_through(connection).complete_through
-    seconds = connection.execute(select(_site.c.period_seconds)).scalar() or period_seconds
+    seconds = completeness.period_seconds(connection) or period_seconds
     live = tuple(server for server in writers.servers(connection) if server.retired_at is None)
     return Standing(now, seconds, complete, live)

@@ -3,51 +3,33 @@
 The caller opens one read snapshot for an answer. How final it is is read first in it, then the counts, some accounts at a time:
 memory is bounded by a batch, whatever the number of accounts. A page, a stream and a top list are made of the same rows.
 
-A row is there for each account that used or occupied anything in the range (or step): so what is final stays as it is though
-accounts come. An account asked for by name always has its rows, with zeros; but for steps that have not begun, which are null.
+Which accounts have rows, table_rows.py says.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from dataclasses import dataclass, replace
 from itertools import islice
-from typing import Iterator, NamedTuple, Optional, Sequence
+from typing import Iterator, NamedTuple, Optional
 
 from sqlalchemy import Connection
 
-from swiftstats import fields, periods
+from swiftstats import fields
 from swiftstats.fields import CELL_COUNT
 from swiftstats.query import table_header
 from swiftstats.query.selection import BATCH, Selection
-from swiftstats.query.space import half_up
 from swiftstats.query.table_groups import GroupSums
 from swiftstats.query.table_header import TableHeader
 from swiftstats.query.table_question import TableQuestion
-from swiftstats.store import many, petnames, space_sums, totals, usage
+from swiftstats.query.table_rows import ROWS, Row, accounts, batch_size, cells_of
+from swiftstats.store import many, totals
 from swiftstats.store.many import Found
-from swiftstats.store.space_sums import SpaceSum
+from swiftstats.store.parts import Cells
 
-#: Rows, about, that are in memory at once.
-ROWS = 50_000
 #: The first batch of a stream is smaller, so that there soon is something to send.
 FIRST = 100
 
-Values = tuple[Optional[int], ...]
-Cells = tuple[int, ...]
 _NOTHING = (0,) * CELL_COUNT
-
-
-class Row(NamedTuple):
-    """One row; `values` in the order of the question's `figures`, None where nothing is known."""
-
-    account: Optional[bytes]  #: None: all accounts together
-    server: Optional[str]  #: None: all servers together
-    time: int  #: where the step begins
-    complete: bool  #: whether the step is complete
-    values: Values
-    petname: Optional[str] = None  #: a local name of the account
-    group: Optional[str] = None  #: where rows are by group; None: the accounts without a petname
 
 
 @dataclass(frozen=True)
@@ -85,7 +67,7 @@ def page(connection: Connection, question: TableQuestion, selection: Selection, 
         return _page_of_groups(connection, header, selection, now)
     if question.order is not None or not question.by_account:
         return Page(header, tuple(_rows(connection, header, selection, now)), None)
-    batches = selection.walk(connection, question.marker, _size(question, question.limit + 1))
+    batches = selection.walk(connection, question.marker, batch_size(question, question.limit + 1))
     found = list(islice(accounts(connection, header, batches, now), question.limit + 1))
     kept = found[:question.limit]
     following = kept[-1][0].account if len(found) > len(kept) else None
@@ -109,7 +91,7 @@ def _rows(connection: Connection, header: TableHeader, selection: Selection, now
     if question.order is not None:
         batches = _top(connection, question, selection)
     else:
-        batches = _grown(selection, connection, _size(question, BATCH))
+        batches = _grown(selection, connection, batch_size(question, BATCH))
     for rows in accounts(connection, header, batches, now):
         yield from rows
 
@@ -121,98 +103,6 @@ def _grown(selection: Selection, connection: Connection, size: int) -> Iterator[
         yield from selection.walk(connection, first[-1].name, size)
 
 
-def _size(question: TableQuestion, wanted: int) -> int:
-    return max(1, min(wanted, ROWS // len(question.edges)))
-
-
-def accounts(connection: Connection, header: TableHeader, batches: Iterator[list[Found]], now: float) -> Iterator[list[Row]]:
-    """Yield the rows of each account that has any, together."""
-    named = {raw for _, raw in header.question.asked}
-    first = usage.first_recorded(connection) if named else None
-    for batch in batches:
-        yield from _Batch(connection, header, batch, now).accounts(named, first)
-
-
-class _Batch:
-    """Everything of some accounts, read at once."""
-
-    def __init__(self, connection: Connection, header: TableHeader, found: Sequence[Found], now: float) -> None:
-        self._header, self._found, self._now = header, found, now
-        self._question = question = header.question
-        ids = [each.id for each in found]
-        self._petnames = petnames.of(connection, [each.name for each in found])
-        self._cells = cells_of(connection, question, ids)
-        self._space: list[dict[int, SpaceSum]] = [{} for _ in question.edges[1:]]
-        if question.space:
-            self._space = space_sums.steps(connection, ids, question.edges, period_seconds=question.period_seconds, now=now)
-
-    def accounts(self, named: set[bytes], first: Optional[int]) -> Iterator[list[Row]]:
-        """Yield each account's rows; `named` are those that always have them."""
-        counted: dict[int, dict[tuple[Optional[str], int], Cells]] = {}
-        for (number, server), found in self._cells.items():
-            of_account = counted.setdefault(number, {})
-            for start, cells in found:
-                of_account[server, start] = cells
-        for each in self._found:
-            rows = self._of(each, counted.get(each.id, {}), each.name in named, first)
-            if rows:
-                yield rows
-
-    def _of(self, account: Found, counted: dict[tuple[Optional[str], int], Cells], always: bool, first: Optional[int],
-            ) -> list[Row]:
-        question = self._question
-        servers: list[Optional[str]] = [None]
-        if question.by_server:
-            every = [each.name for each in self._header.servers] if always else []
-            servers = list(sorted({*every, *(server for server, _ in counted if server is not None)}))
-        rows = []
-        for server in servers:
-            for number, (begin, end) in enumerate(zip(question.edges, question.edges[1:])):
-                cells, space = counted.get((server, begin)), self._space[number].get(account.id)
-                if not (always or (cells is not None and any(cells)) or (space is not None and occupied(space))):
-                    continue
-                begun = len(question.edges) == 2 or (first is not None and end > first and begin <= self._now)
-                io: Values = (None,) * len(fields.FIELDS) if cells is None and not begun else fields.values(cells or _NOTHING)
-                rows.append(Row(account.name, server, begin, self._header.complete(end),
-                                (*(io[at] for at in question.io), *_space_values(question, space, begin, end)),
-                                self._petnames.get(account.name)))
-        return rows
-
-
-def cells_of(connection: Connection, question: TableQuestion, ids: Sequence[int],
-             ) -> dict[tuple[int, Optional[str]], list[tuple[int, Cells]]]:
-    """Return (start of step, cells) of each account, or account and server, where there is anything."""
-    if question.granularity not in ("period", "hour"):
-        return many.steps(connection, ids, question.edges, by_server=question.by_server)
-    # Steps of a period or an hour are as many as rows: those are read at once, and shorter periods added up here.
-    hours = many.hours(connection, ids, question.begin, question.end, by_server=question.by_server)
-    found = {}
-    for owner, counted in hours.items():
-        sums: dict[int, Cells] = {}
-        for start, cells in counted:
-            step = question.edges[bisect_right(question.edges, start) - 1]
-            sums[step] = cells if step not in sums else tuple(map(int.__add__, sums[step], cells))
-        found[owner] = list(sums.items())
-    return found
-
-
-def occupied(space: SpaceSum) -> bool:
-    """Tell whether an account held anything at all."""
-    return bool(space.max_bytes or space.max_objects or space.last_containers)
-
-
-def _space_values(question: TableQuestion, space: Optional[SpaceSum], begin: int, end: int) -> Values:
-    if not question.space:
-        return ()
-    asked = (end - begin) // question.period_seconds
-    if space is None:
-        return (*((None,) * len(question.space)), 0, asked)
-    # In the order of fields.SPACE_COLUMNS.
-    every = (space.last_bytes, space.max_bytes, half_up(space.byte_seconds, periods.HOUR), space.last_objects,
-             space.last_containers)
-    return (*(every[at] for at in question.space), space.measured, asked)
-
-
 def _servers(connection: Connection, header: TableHeader, selection: Selection) -> Iterator[Row]:
     """Yield the rows of servers, all accounts of the selection added up."""
     question = header.question
@@ -222,11 +112,11 @@ def _servers(connection: Connection, header: TableHeader, selection: Selection) 
         for server, counted in found.items():
             for start, cells in counted:
                 key = server or "", start
-                sums[key] = cells if key not in sums else tuple(map(int.__add__, sums[key], cells))
+                sums[key] = fields.added(sums.get(key), cells)
 
     for prefix in selection.prefixes:
         add(totals.steps(connection, question.edges, by_server=True, prefix=prefix))
-    for batch in replace(selection, prefixes=()).walk(connection, None, _size(question, BATCH)):
+    for batch in replace(selection, prefixes=()).walk(connection, None, batch_size(question, BATCH)):
         ids = [each.id for each in batch if not each.name.startswith(selection.prefixes)]
         for (_, server), counted in cells_of(connection, question, ids).items():
             add({server: counted})
@@ -246,7 +136,7 @@ def _page_of_groups(connection: Connection, header: TableHeader, selection: Sele
 
 def _every_group(connection: Connection, header: TableHeader, selection: Selection, now: float) -> Iterator[Row]:
     """Yield the rows of all groups; where they are too many for memory, the accounts are read again for the next ones."""
-    most, after = _size(header.question, ROWS), None
+    most, after = batch_size(header.question, ROWS), None
     while True:
         found = list(_groups(connection, header, selection, after, most + 1, now))
         for rows in found[:most]:
@@ -261,7 +151,7 @@ def _groups(connection: Connection, header: TableHeader, selection: Selection, a
     """Yield the rows of each of `most` groups behind `after`."""
     question = header.question
     sums = GroupSums(after=after, most=most, within=question.groups)
-    for rows in accounts(connection, header, selection.walk(connection, None, _size(question, BATCH)), now):
+    for rows in accounts(connection, header, selection.walk(connection, None, batch_size(question, BATCH)), now):
         for row in rows:
             sums.add(row.petname, (row.server, row.time), row.values)
     ends = dict(zip(question.edges, question.edges[1:]))
@@ -276,8 +166,8 @@ def _top(connection: Connection, question: TableQuestion, selection: Selection) 
     of = question.order
     most: list[Found] = []
     for prefix in selection.prefixes:
-        most += many.top(connection, question.begin, question.end, plus=of.plus, minus=of.minus, limit=question.limit,
-                         prefix=prefix)
+        most += many.top(connection, question.begin, question.end, plus=(of.plus,),
+                         minus=() if of.minus is None else (of.minus,), limit=question.limit, prefix=prefix)
     if selection.groups:
         most += _top_of_groups(connection, question, replace(selection, names=(), prefixes=()))
     if selection.names or selection.groups or len(selection.prefixes) > 1:
@@ -285,7 +175,7 @@ def _top(connection: Connection, question: TableQuestion, selection: Selection) 
         sums = many.sums(connection, [each.id for each in most], question.begin, question.end)
         at = fields.FIELDS.index(of)
         most.sort(key=lambda each: (-fields.values(sums.get((each.id, None), _NOTHING))[at], each.name))
-    size = _size(question, BATCH)
+    size = batch_size(question, BATCH)
     for start in range(0, len(most[:question.limit]), size):
         yield most[start:min(start + size, question.limit)]
 

@@ -13,7 +13,7 @@ from swiftstats.query import kept, steps
 from swiftstats.query.freshness import touched
 from swiftstats.query.selection import Selection
 from swiftstats.query.table_question import TableQuestion
-from swiftstats.store import changes, many, petnames, space, status, usage, writers
+from swiftstats.store import changes, losses, many, petnames, space, status, writers
 from swiftstats.store.status import ServerStatus
 
 
@@ -100,16 +100,16 @@ def header(connection: Connection, question: TableQuestion, selection: Optional[
         waiting = site.waiting_for(question.end)
     known = {each.name for each in many.named(connection, [raw for _, raw in question.asked])}
     corrected = changes.corrected(connection, question.begin, question.end)
-    losses = usage.losses_between(connection, question.begin, question.end)
+    lost = losses.spans(connection, question.begin, question.end)
     found = TableHeader(
         question=question, now=int(now), site_complete_through=complete,
         site_space_complete_through=space.complete_through(connection) if question.space else None,
         waiting_for=waiting, unknown=tuple(asked for asked, raw in question.asked if raw not in known),
         unknown_groups=() if selection is None else selection.unknown_groups(connection),
-        incomplete=touched(question, ((loss.begin, loss.end) for loss in losses)),
+        incomplete=touched(question, lost),
         corrected=touched(question, ((start, start + 1) for start in corrected)),
         servers=_servers(connection, question, now) if question.by_server else (),
-        version=repr((changes.version(connection, question.begin, question.end, space=bool(question.space)), losses,
+        version=repr((changes.version(connection, question.begin, question.end, space=bool(question.space)), lost,
                       petnames.version(connection))))
     if question.final and not found.final:
         raise NotFinal(found)

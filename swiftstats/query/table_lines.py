@@ -13,11 +13,12 @@ from typing import Callable, Iterator, Optional, Union
 from sqlalchemy import Connection
 
 from swiftstats.fields import FIELDS
-from swiftstats.query import table
+from swiftstats.query import table, table_rows
 from swiftstats.query.selection import BATCH, Selection
-from swiftstats.query.table import Lines, Row, Stream
+from swiftstats.query.table import Lines, Stream
 from swiftstats.query.table_header import TableHeader
 from swiftstats.query.table_question import TableQuestion
+from swiftstats.query.table_rows import Row
 from swiftstats.store import many, petnames
 
 Writer = Callable[[Row], str]
@@ -68,6 +69,6 @@ def _lines(connection: Connection, header: TableHeader, selection: Selection, mo
             yield Lines(found.number, found.text)
         else:
             batch = many.accounts_after(connection, after=after, limit=BATCH)
-            rows = [row for rows in table.accounts(connection, header, iter([batch]), now) for row in rows]
+            rows = [row for rows in table_rows.accounts(connection, header, iter([batch]), now) for row in rows]
             yield Lines(len(rows), "".join(map(line, rows)))
         after = found.last

@@ -9,9 +9,10 @@ from typing import Callable, Iterator, Sequence
 from urllib.parse import quote
 
 from swiftstats.query import steps
-from swiftstats.query.table import Row, Stream
+from swiftstats.query.table import Stream
 from swiftstats.query.table_header import TableHeader
 from swiftstats.query.table_question import TableQuestion
+from swiftstats.query.table_rows import Row
 from swiftstats.represent.as_csv import CUT, cell, listed, quoted
 from swiftstats.represent.chunks import chunks
 from swiftstats.represent.table_names import keys, text_of

@@ -10,8 +10,9 @@ import json
 from typing import Iterator
 
 from swiftstats import periods
-from swiftstats.query.table import Row, Stream
+from swiftstats.query.table import Stream
 from swiftstats.query.table_header import TableHeader
+from swiftstats.query.table_rows import Row
 from swiftstats.represent.as_csv import CUT, cell
 from swiftstats.represent.chunks import chunks
 from swiftstats.represent.table_names import text_of

@@ -8,8 +8,9 @@ from typing import Callable, Iterator, Optional
 from webob.acceptparse import create_accept_header  # type: ignore[import-untyped]
 
 from swiftstats.query.question import BadQuestion, fault
-from swiftstats.query.table import Page, Row, Stream
+from swiftstats.query.table import Page, Stream
 from swiftstats.query.table_question import TableQuestion
+from swiftstats.query.table_rows import Row
 from swiftstats.represent import negotiate, table_aggregate, table_csv, table_focus, table_json, table_xml
 from swiftstats.represent.negotiate import Format, NotAcceptable, UnknownFormat
 

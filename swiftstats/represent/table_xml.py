@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any, Callable
 
 from swiftstats.query import steps
-from swiftstats.query.table import Page, Row
+from swiftstats.query.table import Page
 from swiftstats.query.table_header import TableHeader
 from swiftstats.query.table_question import TableQuestion, marker_of
+from swiftstats.query.table_rows import Row
 from swiftstats.represent.as_xml import DECLARATION, escape
 from swiftstats.represent.table_json import header_object
 from swiftstats.represent.table_names import text_of

@@ -7,7 +7,7 @@ from typing import Any, Mapping, Optional
 
 from sqlalchemy import Connection, Select, and_, func, select
 
-from swiftstats.store.schema import servers, writers
+from swiftstats.store.schema import servers, site, writers
 from swiftstats.store.status import as_text
 
 
@@ -29,6 +29,11 @@ def complete_through(connection: Connection) -> Freshness:
     waited = {as_text(row.name): row.closed for row in found if row.closed is not None}
     began = connection.execute(select(func.min(writers.c.first_period))).scalar()
     return Freshness(through(min(waited.values(), default=None), began), waited)
+
+
+def period_seconds(connection: Connection) -> Optional[int]:
+    """Return the length of the site's periods; None where nobody has registered yet."""
+    return connection.execute(select(site.c.period_seconds)).scalar()
 
 
 def closed_by_server() -> Select[Any]:

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, select, update
 
 from swiftstats.periods import DAY
 from swiftstats.store import dialects
-from swiftstats.store.schema import kept, site
+from swiftstats.store.schema import kept
 
 #: Nothing is let go of before it is so many days old (retention.py lets a month go when a whole one lies after it).
 LEAST_DAYS = 27
@@ -38,11 +38,6 @@ def has_left(connection: Connection, day: int, now: int) -> bool:
     # Holding makes others wait: only days that could leave are worth it.
     recent = day > (now if clock is None else clock) // DAY - LEAST_DAYS
     return day < (hours_from(connection) // DAY if recent else hold(connection))
-
-
-def period_seconds(connection: Connection) -> int | None:
-    """Return the length of the site's periods, which space is rolled up in; None where there is none yet."""
-    return connection.execute(select(site.c.period_seconds)).scalar()
 
 
 def raise_to(connection: Connection, day: int) -> None:

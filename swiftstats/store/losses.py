@@ -55,19 +55,20 @@ def record_loss(connection: Connection, *, server_id: int, writer_id: int, begin
                 subject: bytes = b"", requests: int = 0, bytes_in: int = 0, bytes_out: int = 0, detail: str = "",
                 now: int) -> None:
     """Record a loss; recorded again it changes nothing, and what grew since is kept by maximum. `writer_id` 0: none."""
-    record_losses(connection, [(subject, (requests, bytes_in, bytes_out))], server_id=server_id, writer_id=writer_id, begin=begin,
-            end=end, kind=kind, detail=detail, now=now)
+    record_losses(connection, [(subject, (requests, bytes_in, bytes_out))], server_id=server_id, writer_id=writer_id,
+                  begin=begin, end=end, kind=kind, detail=detail, now=now)
 
 
 def record_refused(connection: Connection, *, server_id: int, writer_id: int, begin: int, end: int,
                    rows: Sequence[tuple[bytes, Sequence[int]]], now: int) -> None:
     """Record totals (name, cells) of [begin, end) that came when its hours had left: a loss of each account that has any."""
-    record_losses(connection, [(name, _lost_with(cells)) for name, cells in sorted(rows) if any(cells)], server_id=server_id,
-            writer_id=writer_id, begin=begin, end=end, kind=REFUSED, detail="came after its hours had left: not applied", now=now)
+    record_losses(connection, [(name, _lost_with(cells)) for name, cells in sorted(rows) if any(cells)],
+                  server_id=server_id, writer_id=writer_id, begin=begin, end=end, kind=REFUSED,
+                  detail="came after its hours had left: not applied", now=now)
 
 
 def record_losses(connection: Connection, lost: Sequence[tuple[bytes, tuple[int, int, int]]], *, server_id: int, writer_id: int,
-            begin: int, end: int, kind: str, detail: str, now: int) -> None:
+                  begin: int, end: int, kind: str, detail: str, now: int) -> None:
     """Record (subject, (requests, bytes in, bytes out)) that are of one kind."""
     rows = [(server_id, writer_id, begin, end, kind, subject[:NAME_BYTES], *amounts, detail[:DETAIL], now)
             for subject, amounts in lost]
@@ -85,6 +86,17 @@ def losses_between(connection: Connection, begin: int, end: int) -> list[Loss]:
     )
     return [Loss(as_text(name), incarnation, begin, end, kind, bytes(subject), *rest)
             for name, incarnation, begin, end, kind, subject, *rest in connection.execute(query)]
+
+
+def spans(connection: Connection, begin: int, end: int, *, account: Optional[bytes] = None) -> list[tuple[int, int]]:
+    """Return the spans that losses which overlap [begin, end) are of, each once, ascending: some periods, however many losses.
+
+    Of any account; with `account`, those that may be that account's: all may, but for those whose subject is another one.
+    """
+    query = select(losses.c.begin, losses.c.end).distinct().where(losses.c.begin < end, losses.c.end > begin)
+    if account is not None:
+        query = query.where(losses.c.kind.not_in(OF_AN_ACCOUNT) | (losses.c.subject == account))
+    return [(begin, end) for begin, end in connection.execute(query.order_by(losses.c.begin, losses.c.end))]
 
 
 def lost(connection: Connection) -> list[Lost]:

@@ -13,6 +13,7 @@ from typing import Any, Iterator, NamedTuple, Optional, Sequence
 from sqlalchemy import ColumnElement, Connection, Select, select, union_all
 
 from swiftstats import periods
+from swiftstats.fields import added
 from swiftstats.periods import DAY
 from swiftstats.store import dialects, parts, ranges, space_sums, upsert
 from swiftstats.store.dialects import Written
@@ -68,8 +69,7 @@ def steps(connection: Connection, ids: Sequence[int], edges: Sequence[int], *, b
         for owner, start, cells in parts.rows(connection, part, ids, by_server=by_server, each=each):
             step = edges[bisect_right(edges, start) - 1]
             of_owner = found.setdefault(owner, {})
-            before = of_owner.get(step)
-            of_owner[step] = cells if before is None else tuple(map(int.__add__, before, cells))
+            of_owner[step] = added(of_owner.get(step), cells)
     return {owner: sorted(of_owner.items()) for owner, of_owner in found.items()}
 
 
@@ -110,18 +110,17 @@ def lines(connection: Connection, month: int, template: Sequence[str | None | tu
     return dialects.of(connection).lines(connection, month, template, after, limit, petnames)
 
 
-def top(connection: Connection, begin: int, end: int, *, plus: str, minus: Optional[str], limit: int,
+def top(connection: Connection, begin: int, end: int, *, plus: Sequence[str], minus: Sequence[str] = (), limit: int,
         prefix: bytes = b"") -> list[Found]:
-    """Return the accounts with the greatest sum of cell `plus` less cell `minus` over [begin, end), greatest first, then by name.
+    """Return the accounts with the greatest sum of cells `plus` less `minus` over [begin, end), greatest first, then by name.
 
     Only accounts with anything in the range, whose names begin with `prefix`.
     """
-    names = [plus] if minus is None else [plus, minus]
-    found = [parts.columns(part, names) for part in ranges.cover(connection, begin, end)]
+    found = [parts.columns(part, (*plus, *minus)) for part in ranges.cover(connection, begin, end)]
     if not found:
         return []
     rows = union_all(*found).subquery()
-    greatest = dialects.of(connection).exact_order(*(rows.c[name] for name in names))
+    greatest = dialects.of(connection).exact_order([rows.c[name] for name in plus], [rows.c[name] for name in minus])
     query = (select(accounts.c.id, accounts.c.name).join_from(rows, accounts, accounts.c.id == rows.c.account_id)
              .where(*beginning(prefix)).group_by(accounts.c.id, accounts.c.name)
              .order_by(*(each.desc() for each in greatest), accounts.c.name))

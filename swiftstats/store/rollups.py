@@ -16,7 +16,7 @@ from swiftstats import periods
 from swiftstats.errors import StoreError
 from swiftstats.fields import CELLS
 from swiftstats.periods import DAY, HOUR
-from swiftstats.store import kept, marks, space_levels, upsert
+from swiftstats.store import completeness, kept, marks, space_levels, upsert
 from swiftstats.store.schema import (
     accounts,
     io_days,
@@ -111,12 +111,12 @@ def _summed(connection: Connection, into: Table, unit: int, source: Table, days:
 
 
 def _space_day(connection: Connection, day: int, low: int, high: int) -> None:
-    seconds = connection.execute(select(site.c.period_seconds)).scalar() or HOUR
+    seconds = completeness.period_seconds(connection) or HOUR
     _joined(connection, space_days, day, space_levels.of_readings(connection, [day], low, high, seconds), low, high, seconds)
 
 
 def _space_month(connection: Connection, month: int, low: int, high: int) -> None:
-    seconds = connection.execute(select(site.c.period_seconds)).scalar() or HOUR
+    seconds = completeness.period_seconds(connection) or HOUR
     days = range(month, periods.next_month(month))
     _joined(connection, space_months, month, space_levels.of_days(connection, days, low, high), low, high, seconds)
 

@@ -13,8 +13,8 @@ from sqlalchemy import Connection, and_, case, exists, func, literal, or_, selec
 
 from swiftstats import periods
 from swiftstats.periods import DAY, HOUR
-from swiftstats.store import upsert
-from swiftstats.store.schema import site, space_accounts, space_periods, space_readings, space_runs
+from swiftstats.store import completeness, upsert
+from swiftstats.store.schema import space_accounts, space_periods, space_readings, space_runs
 from swiftstats.store.status import as_bytes, as_text
 
 #: Days without any reading after which an account is no longer waited for: Swift's own default of `reclaim_age`.
@@ -64,7 +64,7 @@ def end_run(connection: Connection, *, server: str, method: str, period: int, st
         space_runs.c.period == period, space_runs.c.server == as_bytes(server), space_runs.c.method == method,
         space_runs.c.started_at == started_at,
     ).values(ended_at=ended_at, seen=seen, read=read, failed=failed, complete=int(complete)))
-    seconds = period_seconds or connection.execute(select(site.c.period_seconds)).scalar() or HOUR
+    seconds = period_seconds or completeness.period_seconds(connection) or HOUR
     last = min(periods.floor(ended_at, seconds), period + WAITED_DAYS * DAY)  # bounded, should a clock have jumped
     for each in range(period, max(last, period) + 1, seconds):
         _reckon(connection, each, seconds)

@@ -14,10 +14,10 @@ from sqlalchemy import Connection, select
 
 from swiftstats import periods
 from swiftstats.periods import DAY
-from swiftstats.store import parts, ranges, space_levels, upsert
+from swiftstats.store import completeness, parts, ranges, space_levels, upsert
 from swiftstats.store.marks import SPACE
 from swiftstats.store.ranges import DAYS, HOURS, MONTHS, Part
-from swiftstats.store.schema import site, space_accounts, space_days, space_months, space_readings
+from swiftstats.store.schema import space_accounts, space_days, space_months, space_readings
 from swiftstats.store.space_levels import Levels, joined
 from swiftstats.store.space_report import ACTIVE, STATUSES
 
@@ -147,7 +147,7 @@ def _cover(connection: Connection, edges: Sequence[int], period_seconds: int) ->
     begin, end = edges[0], edges[-1]
     if begin >= end:
         return ()
-    if connection.execute(select(site.c.period_seconds)).scalar() != period_seconds:
+    if completeness.period_seconds(connection) != period_seconds:
         return (Part(HOURS, begin, end),)
     return ranges.split_steps(ranges.clean(connection, begin, end, of=SPACE), edges)
 

@@ -10,7 +10,7 @@ from typing import Any, Iterator, Optional, Sequence
 
 from sqlalchemy import ColumnElement, Connection, Select, select
 
-from swiftstats.fields import CELLS
+from swiftstats.fields import CELLS, added
 from swiftstats.periods import DAY
 from swiftstats.store import dialects, many, parts, ranges
 from swiftstats.store.parts import Cells
@@ -31,8 +31,7 @@ def steps(connection: Connection, edges: Sequence[int], *, by_server: bool = Fal
         for writer, start, cells in _rows(connection, part, by_server, prefix):
             of_server = found.setdefault(names.get(writer), {})
             step = edges[bisect_right(edges, start) - 1]
-            before = of_server.get(step)
-            of_server[step] = cells if before is None else tuple(map(int.__add__, before, cells))
+            of_server[step] = added(of_server.get(step), cells)
     return {server: sorted(of_server.items()) for server, of_server in found.items()}
 
 

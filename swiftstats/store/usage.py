@@ -6,7 +6,7 @@ from typing import Collection, Iterator, Sequence
 
 from sqlalchemy import Connection, func, insert, select
 
-from swiftstats.fields import CELL_COUNT, CELLS
+from swiftstats.fields import CELL_COUNT, CELLS, added
 from swiftstats.periods import DAY
 from swiftstats.store import kept, marks, parts, ranges, upsert
 from swiftstats.store.losses import Loss, losses_between, record_loss, record_refused
@@ -73,8 +73,8 @@ def total(connection: Connection, account: bytes, begin: int, end: int) -> tuple
     cells = (0,) * CELL_COUNT
     ids = list(upsert.account_ids(connection, [account]).values())
     for part in ranges.cover(connection, begin, end) if ids else ():
-        for _, _, added in parts.rows(connection, part, ids):
-            cells = tuple(map(int.__add__, cells, added))
+        for _, _, found in parts.rows(connection, part, ids):
+            cells = added(cells, found)
     return cells
 
 

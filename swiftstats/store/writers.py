@@ -223,7 +223,7 @@ def _hold_writers(connection: Connection, writers: Iterable[Any]) -> None:
     for writer in sorted(writers, key=lambda writer: writer.id):
         known = [_writers.c.id == writer.id, _writers.c.incarnation == writer.incarnation,
                  _writers.c.server_id == writer.server_id]
-        swept = getattr(writer, "sweeps", 0)
+        swept = getattr(writer, "sweeps", 0)  # rows of writers that an operator retires are of no sweep
         if swept:
             known.append(exists().where(_sweeps.c.incarnation == writer.incarnation, _sweeps.c.sweeps >= swept))
         held = connection.execute(update(_writers).where(*known).values(changes=_writers.c.changes + 1))

@@ -98,7 +98,7 @@ def check(engine: Engine, begin: int, end: int) -> None:
         named = [counted for name, counted in alone.items() if name.startswith(b"AUTH_a")]
         assert totals.steps(connection, (begin, end), prefix=b"AUTH_a") == ({None: [(begin, named[0])]} if named else {})
         order = sorted(alone, key=lambda name: (-(alone[name][3] - alone[name][1]), name))
-        top = many.top(connection, begin, end, plus=CELLS[3], minus=CELLS[1], limit=9)
+        top = many.top(connection, begin, end, plus=[CELLS[3]], minus=[CELLS[1]], limit=9)
         assert [each.name for each in top] == order
 
 

@@ -10,6 +10,7 @@ from sqlalchemy import Engine
 
 from swiftstats.query import selection, table, table_question
 from swiftstats.query.series import FINAL, FUTURE, OPEN, UNKNOWN, Series, series
+from swiftstats.query.table_rows import Row
 from swiftstats.store import accounts, space
 from swiftstats.store import engine as engines
 from swiftstats.store.space_report import Report
@@ -37,7 +38,7 @@ def asked(granularity: str, **given: str) -> table_question.TableQuestion:
     return table_question.ask(values, prefixes=("AUTH_",), period_seconds=HOUR, max_periods=8784, now=NOW)
 
 
-def both(engine: Engine, question: table_question.TableQuestion) -> tuple[Series, list[table.Row]]:
+def both(engine: Engine, question: table_question.TableQuestion) -> tuple[Series, list[Row]]:
     """Return the account's series, and its rows of the table."""
     chosen = selection.select(question, everything=True, accounts=(), prefixes=())
     with engines.read(engine) as connection:

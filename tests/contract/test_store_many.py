@@ -65,13 +65,13 @@ def test_top(engine: Engine) -> None:
     """The top list is ordered by the exact sum, also beyond 2^63, the same sums by name, and cut."""
     fill(engine)
     with read(engine) as connection:
-        whole = many.top(connection, T, T + 3 * HOUR, plus="get_count", minus=None, limit=99)
+        whole = many.top(connection, T, T + 3 * HOUR, plus=["get_count"], limit=99)
         assert [each.name for each in whole] == NAMES[::-1]
-        least = many.top(connection, T, T + 3 * HOUR, plus="passed_in", minus="unbilled_bytes_in", limit=3)
+        least = many.top(connection, T, T + 3 * HOUR, plus=["passed_in"], minus=["unbilled_bytes_in"], limit=3)
         assert [each.name for each in least] == NAMES[:3]
-        same = many.top(connection, T, T + 3 * HOUR, plus="passed_in", minus=None, limit=9, prefix=b"AUTH_a")
+        same = many.top(connection, T, T + 3 * HOUR, plus=["passed_in"], limit=9, prefix=b"AUTH_a")
         assert [each.name for each in same] == [b"AUTH_a", b"AUTH_a "]
-        assert many.top(connection, T + 9 * HOUR, T + 10 * HOUR, plus="put_count", minus=None, limit=9) == []
+        assert many.top(connection, T + 9 * HOUR, T + 10 * HOUR, plus=["put_count"], limit=9) == []
 
 
 def test_many_steps_are_few_statements(engine: Engine) -> None:

@@ -127,7 +127,7 @@ def test_sums_beyond_63_bits(engine: Engine, caplog: pytest.LogCaptureFixture) -
     assert [message.split(" has ")[0] for message in caplog.messages] == ["usage of 2024-02"]
     assert total(engine, b"AUTH_m", T + 2 * DAY, T + 31 * DAY) == cells(passed_in=2 * STORED_MAX)
     with read(engine) as connection:
-        assert many.top(connection, T, T + 31 * DAY, plus="passed_in", minus=None, limit=2)[0].name == b"AUTH_a"
+        assert many.top(connection, T, T + 31 * DAY, plus=["passed_in"], limit=2)[0].name == b"AUTH_a"
 
 
 def test_one_at_a_time(engine: Engine) -> None:

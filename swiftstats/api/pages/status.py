@@ -13,10 +13,10 @@ from sqlalchemy import Connection
 from swiftstats import fields, periods
 from swiftstats.api.pages import strip
 from swiftstats.query import site
+from swiftstats.query.busiest import BY
 from swiftstats.query.site import Site
 from swiftstats.query.standing import HELD, Standing
 from swiftstats.store import accounts, many
-from swiftstats.store import busiest as store
 from swiftstats.store.writers import ServerStatus
 
 #: Losses that are shown: of these days, and at most so many.
@@ -70,9 +70,7 @@ class Busiest:
 
 
 def _busiest(connection: Connection, begin: int, end: int) -> list[Busy]:
-    names = [name for name, _ in store.busiest(connection, begin, end, by="requests", limit=BUSIEST)]
-    by_name = {each.name: each for each in many.named(connection, names)}
-    top = [by_name[name] for name in names]
+    top = many.top(connection, begin, end, plus=BY["requests"], limit=BUSIEST)
     ids = [each.id for each in top]
     edges = tuple(range(begin - 24 * periods.HOUR, end + 1, periods.HOUR))
     found = many.steps(connection, ids, edges)

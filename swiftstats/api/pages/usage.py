@@ -14,8 +14,9 @@ from swiftstats.query import table
 from swiftstats.query.question import BadQuestion, fault
 from swiftstats.query.selection import Selection
 from swiftstats.query.standing import Standing
-from swiftstats.query.table import Page, Row
+from swiftstats.query.table import Page
 from swiftstats.query.table_question import OWN, TOTAL, TableQuestion, marker_of
+from swiftstats.query.table_rows import Row
 from swiftstats.store import accounts
 
 #: Accounts of a page where nothing else is asked for, and figures that a column per server can be of.

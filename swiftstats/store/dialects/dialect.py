@@ -95,8 +95,8 @@ class Dialect(ABC):
         """Return lines of the next accounts by name; see many.lines."""
 
     @abstractmethod
-    def exact_order(self, plus: ColumnElement[int], minus: ColumnElement[int] | None = None) -> list[ColumnElement[Any]]:
-        """Return what orders groups by their exact sum of `plus` less that of `minus`."""
+    def exact_order(self, plus: Sequence[ColumnElement[int]], minus: Sequence[ColumnElement[int]]) -> list[ColumnElement[Any]]:
+        """Return what orders groups by the exact sum of all of `plus` less that of all of `minus`."""
 
     @abstractmethod
     def partitions(self, connection: Connection, table: Table) -> list[Partition]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
+import operator
 from contextlib import contextmanager
 from datetime import date
 from typing import Any, Iterator, Optional, Sequence
@@ -158,8 +160,9 @@ class MySQL(Dialect):
     def unpacked(self, row: Sequence[Any], *, summed: bool) -> tuple[int, ...]:
         return tuple(map(int, row[0].split()))
 
-    def exact_order(self, plus: ColumnElement[int], minus: ColumnElement[int] | None = None) -> list[ColumnElement[Any]]:
-        return [func.sum(plus) if minus is None else func.sum(plus) - func.sum(minus)]
+    def exact_order(self, plus: Sequence[ColumnElement[int]], minus: Sequence[ColumnElement[int]]) -> list[ColumnElement[Any]]:
+        added = functools.reduce(operator.add, map(func.sum, plus))
+        return [functools.reduce(operator.sub, map(func.sum, minus), added)]
 
     def lines(self, connection: Connection, month: int, template: Sequence[str | None | tuple[str, Optional[str]]], after: bytes,
               limit: int, petnames: bool) -> Optional[Written]:

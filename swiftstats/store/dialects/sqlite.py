@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import operator
 import re
 from contextlib import contextmanager
 from typing import Any, Iterator, Optional, Sequence
@@ -83,10 +85,9 @@ class SQLite(Dialect):
     def unpacked(self, row: Sequence[Any], *, summed: bool) -> tuple[int, ...]:
         return tuple((high << 32) + low for high, low in zip(row[::2], row[1::2])) if summed else tuple(row)
 
-    def exact_order(self, plus: ColumnElement[int], minus: ColumnElement[int] | None = None) -> list[ColumnElement[Any]]:
-        high, low = self.exact_sum(plus)
-        if minus is not None:
-            less = self.exact_sum(minus)
+    def exact_order(self, plus: Sequence[ColumnElement[int]], minus: Sequence[ColumnElement[int]]) -> list[ColumnElement[Any]]:
+        high, low = (functools.reduce(operator.add, halves) for halves in zip(*map(self.exact_sum, plus)))
+        for less in map(self.exact_sum, minus):
             high, low = high - less[0], low - less[1]
         # What the low half carries belongs to the high one; both operators keep the sign.
         return [high + low.op(">>")(32), low.op("&")(0xFFFFFFFF)]
