@@ -11,6 +11,7 @@ import os
 from sqlalchemy.engine import Engine
 
 from swiftstats import config, periods
+from swiftstats.cli import log
 from swiftstats.config import Config
 from swiftstats.errors import ConfigError
 from swiftstats.flush.daemon import Daemon, elect
@@ -42,8 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Sweep once, or until a signal; return 0, or 1 where a period is held up or a flusher is here already."""
     settings = _spawned_settings() if arguments.spawned else config.load(arguments.config)
-    logging.basicConfig(format="%(asctime)s %(name)s %(levelname)s %(message)s",
-                        level=logging.INFO if arguments.verbose else logging.WARNING,
+    logging.basicConfig(format=log.FORMAT, level=logging.INFO if arguments.verbose else logging.WARNING,
                         handlers=[_log_of_spawned(settings)] if arguments.spawned else None)
     engine = engines.create(settings.require("database"))
     if arguments.once:

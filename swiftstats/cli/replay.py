@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import logging
 import sys
 
 from swiftstats import config as configuration
 from swiftstats import periods
+from swiftstats.cli import log
 from swiftstats.errors import TimeError
 from swiftstats.flush import replay
 from swiftstats.flush.replay import DAMAGED, GONE, SHIPPED, TO_SHIP, Step
@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print a line per period; return 0, 1 or 2. Raises ConfigError, StoreError, JournalError."""
-    logging.basicConfig(format="%(asctime)s %(name)s %(levelname)s %(message)s", level=logging.WARNING)
+    log.begin()
     settings = configuration.load(arguments.config)
     try:
         since = None if arguments.since is None else periods.floor(periods.parse(arguments.since), settings.period_seconds)

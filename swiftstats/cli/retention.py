@@ -12,6 +12,7 @@ from sqlalchemy.engine import Engine
 
 from swiftstats import config as configuration
 from swiftstats import periods
+from swiftstats.cli import log
 from swiftstats.config import Config
 from swiftstats.flush import retention
 from swiftstats.flush.retention import Plan, Step
@@ -37,8 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Show or do it; return 1 where something that has left could not be removed, or another process is at it."""
     settings = configuration.load(arguments.config)
-    logging.basicConfig(format="%(asctime)s %(name)s %(levelname)s %(message)s", level=logging.WARNING)
-    logging.getLogger("swiftstats").setLevel(logging.INFO if arguments.verbose else logging.WARNING)
+    log.begin(logging.INFO if arguments.verbose else logging.WARNING)
     engine = engines.create(settings.require("database"))
     engines.check_schema(engine)
     found = retention.plan(engine, keep_months=settings.keep_hours_months)

@@ -13,6 +13,8 @@ import time
 from sqlalchemy.engine import Engine
 
 from swiftstats import config
+from swiftstats.cli import log
+from swiftstats.cli.progress import Progress
 from swiftstats.config import Config
 from swiftstats.flush.rollup import Idle, Step, roll_up
 from swiftstats.flush.turns import PAUSE_SECONDS, NotOurTurn
@@ -24,8 +26,6 @@ upgrade, or where no flusher shall. One process at a time does it for the site, 
 
 #: How often it is looked whether something is due (s).
 LOOK_SECONDS = 60.0
-#: A terminal is written to so often at most (s).
-SHOWN_SECONDS = 0.2
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -37,8 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Roll up once, or until a signal."""
     settings = config.load(arguments.config)
-    logging.basicConfig(format="%(asctime)s %(name)s %(levelname)s %(message)s", level=logging.WARNING)
-    logging.getLogger("swiftstats").setLevel(logging.DEBUG if arguments.verbose else logging.INFO)
+    log.begin(logging.DEBUG if arguments.verbose else logging.INFO)
     engine = engines.create(settings.require("database"))
     engines.check_schema(engine)
     stop = threading.Event()
@@ -55,23 +54,20 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _once(settings: Config, engine: Engine, stop: threading.Event) -> int:
-    progress = Progress() if sys.stderr.isatty() else None
     began, last = time.monotonic(), None
     job = roll_up(engine, holder=f"{settings.server}/{os.getpid()}", period_seconds=settings.period_seconds)
     try:
-        for step in job:
-            last = step
-            if progress:
-                progress(step)
-            if stop.wait(PAUSE_SECONDS):
-                break
+        with Progress(sys.stderr) as progress:
+            for step in job:
+                last = step
+                progress.show(_said, step)
+                if stop.wait(PAUSE_SECONDS):
+                    break
     except NotOurTurn as error:
         print(f"swiftstats rollup: {error}", file=sys.stderr)
         return 1
     finally:
         job.close()
-        if progress:
-            progress.clear()
     if stop.is_set():
         print("stopped; what is not rolled up is read from hours")
         return 1
@@ -82,21 +78,5 @@ def _once(settings: Config, engine: Engine, stop: threading.Event) -> int:
     return 0
 
 
-class Progress:
-    """A line on a terminal that says how far a rollup is."""
-
-    def __init__(self) -> None:
-        self._shown = 0.0
-
-    def __call__(self, step: Step) -> None:
-        now = time.monotonic()
-        if now - self._shown < SHOWN_SECONDS:
-            return
-        self._shown = now
-        sys.stderr.write(f"\r\x1b[K{step.done + 1} of {step.units}: {step.what}, {step.share:.0%}")
-        sys.stderr.flush()
-
-    def clear(self) -> None:
-        """Take the line away."""
-        sys.stderr.write("\r\x1b[K")
-        sys.stderr.flush()
+def _said(step: Step) -> str:
+    return f"{step.done + 1} of {step.units}: {step.what}, {step.share:.0%}"

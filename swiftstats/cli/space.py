@@ -11,6 +11,8 @@ import time
 from sqlalchemy.engine import Engine
 
 from swiftstats import config
+from swiftstats.cli import log
+from swiftstats.cli.progress import Progress
 from swiftstats.collect import space_metrics
 from swiftstats.collect.account_proxy import AccountProxy, Names
 from swiftstats.collect.space import Crawl, Method, Outcome
@@ -24,9 +26,6 @@ replaces what was read before."""
 
 logger = logging.getLogger("swiftstats.space")
 
-#: A terminal is written to so often at most (s).
-SHOWN_SECONDS = 0.5
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--once", action="store_true",
@@ -37,23 +36,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Crawl once, or until a signal."""
     settings = config.load(arguments.config)
-    logging.basicConfig(format="%(asctime)s %(name)s %(levelname)s %(message)s", level=logging.WARNING)
-    # Ours only: libraries tell of requests at these levels, and of what is in them.
-    logging.getLogger("swiftstats").setLevel(logging.DEBUG if arguments.verbose else logging.INFO)
+    log.begin(logging.DEBUG if arguments.verbose else logging.INFO)
     engine = engines.create(settings.require("database"))
     method = method_of(settings, engine)
     stop = threading.Event()
 
     def crawl() -> Outcome:
         engines.check_schema(engine)
-        progress = Progress(method) if sys.stderr.isatty() else None
-        outcome = Crawl(
-            engine, method, server=settings.server, period_seconds=settings.period_seconds, retries=settings.retries, stop=stop,
-            concurrency=settings.readers if settings.method == "databases" else settings.concurrency,
-            progress=progress or (lambda outcome: None),
-        ).run()
-        if progress:
-            progress.clear()
+        began = time.monotonic()
+        with Progress(sys.stderr) as progress:
+            outcome = Crawl(
+                engine, method, server=settings.server, period_seconds=settings.period_seconds, retries=settings.retries,
+                stop=stop, concurrency=settings.readers if settings.method == "databases" else settings.concurrency,
+                progress=lambda outcome: progress.show(so_far, outcome, method, time.monotonic() - began),
+            ).run()
         space_metrics.write(settings.metrics_dir, method.method, outcome)
         (logger.info if not arguments.once else print)(summary(method.method, outcome))
         return outcome
@@ -104,26 +100,10 @@ def summary(method: str, outcome: Outcome) -> str:
             f" {'complete' if outcome.complete else 'not complete'}")
 
 
-class Progress:
-    """A line on a terminal that says how far a crawl is."""
-
-    def __init__(self, method: Method) -> None:
-        self._method = method
-        self._began = self._shown = time.monotonic()
-
-    def __call__(self, outcome: Outcome) -> None:
-        now = time.monotonic()
-        if now - self._shown < SHOWN_SECONDS:
-            return
-        self._shown = now
-        share = self._method.share()
-        # The first percent says too little of the rest.
-        left = f", about {outcome.seen / share - outcome.seen:,.0f} remain" if share and share > 0.01 else ""
-        failed = f", {outcome.failed:,} failed" if outcome.failed else ""
-        sys.stderr.write(f"\r\x1b[K{outcome.seen:,} accounts, {outcome.seen / (now - self._began):,.0f}/s{left}{failed}")
-        sys.stderr.flush()
-
-    def clear(self) -> None:
-        """Take the line away."""
-        sys.stderr.write("\r\x1b[K")
-        sys.stderr.flush()
+def so_far(outcome: Outcome, method: Method, seconds: float) -> str:
+    """Say how far a crawl is after some seconds."""
+    share = method.share()
+    # The first percent says too little of the rest.
+    left = f", about {outcome.seen / share - outcome.seen:,.0f} remain" if share and share > 0.01 else ""
+    failed = f", {outcome.failed:,} failed" if outcome.failed else ""
+    return f"{outcome.seen:,} accounts, {outcome.seen / seconds:,.0f}/s{left}{failed}"
