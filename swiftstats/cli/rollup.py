@@ -16,7 +16,7 @@ from swiftstats import config
 from swiftstats.cli import log
 from swiftstats.cli.progress import Progress
 from swiftstats.config import Config
-from swiftstats.flush.rollup import Idle, Step, roll_up
+from swiftstats.flush.rollup import Step, idle, roll_up
 from swiftstats.flush.turns import PAUSE_SECONDS, NotOurTurn
 from swiftstats.store import engine as engines
 
@@ -45,11 +45,11 @@ def run(arguments: argparse.Namespace) -> int:
         signal.signal(number, lambda number, frame: stop.set())
     if arguments.once:
         return _once(settings, engine, stop)
-    idle = Idle(engine, server=settings.server, period_seconds=settings.period_seconds, stop=stop)
+    job = idle(engine, server=settings.server, period_seconds=settings.period_seconds, stop=stop)
     while not stop.is_set():
-        idle.work(LOOK_SECONDS)
+        job.work(LOOK_SECONDS)
         stop.wait(LOOK_SECONDS)
-    idle.end()
+    job.end()
     return 0
 
 

@@ -21,10 +21,9 @@ from sqlalchemy.engine import Engine
 from swiftstats import periods
 from swiftstats.config import Config
 from swiftstats.errors import JournalError, StoreError, SweepInProgress
-from swiftstats.flush import retention
+from swiftstats.flush import retention, rollup
 from swiftstats.flush.host import Outcome
 from swiftstats.flush.metrics import DONE, FAILED, HELD_UP, WAITED, Metrics
-from swiftstats.flush.rollup import Idle
 from swiftstats.flush.sweep import sweep
 from swiftstats.journal.spool import Lock, Spool
 from swiftstats.store import engine as engines
@@ -62,8 +61,8 @@ class Daemon:
         self._away_since: float | None = None
         self._pause = BACKOFF_SECONDS
         self._metrics = Metrics(config)
-        self._idle = Idle(engine, server=config.server, period_seconds=config.period_seconds, stop=self._stop)
-        self._leaving = retention.Idle(config, engine, self._stop)
+        self._idle = (rollup.idle(engine, server=config.server, period_seconds=config.period_seconds, stop=self._stop),
+                      retention.idle(config, engine, self._stop))
 
     def handle_signals(self) -> None:
         """End cleanly on SIGTERM and SIGINT."""
@@ -80,7 +79,8 @@ class Daemon:
         finally:
             self._stop.set()
             syncing.join()
-            self._idle.end()
+            for idle in self._idle:
+                idle.end()
         logger.info("stopped; what is not shipped stays in %s", self.config.spool)
 
     def _sweep_until_stopped(self) -> None:
@@ -98,8 +98,8 @@ class Daemon:
                     if self.spawned and not outcome.segments_left and not outcome.to_be_ended and not self.spool.workers_live():
                         logger.info("no worker lives and everything is shipped: done")
                         return
-                    self._idle.work(next_sweep - time.time())
-                    self._leaving.work(next_sweep - time.time())
+                    for idle in self._idle:
+                        idle.work(next_sweep - time.time())
             # Looked at again each second: the wall clock may be set meanwhile.
             self._stop.wait(min(LOOK_SECONDS, max(next_sweep - time.time(), 0.01)))
 

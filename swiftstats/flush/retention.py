@@ -21,7 +21,7 @@ from sqlalchemy import Engine, Table
 from swiftstats import periods
 from swiftstats.config import Config
 from swiftstats.errors import DatabaseBusy, StoreError
-from swiftstats.flush.turns import PAUSE_SECONDS, NotOurTurn, Turn
+from swiftstats.flush.turns import Idle, Turn
 from swiftstats.periods import DAY
 from swiftstats.store import engine as engines
 from swiftstats.store import kept, retention
@@ -90,32 +90,10 @@ def let_go(engine: Engine, *, holder: str, keep_months: int, batch_rows: int, no
             turn.give()
 
 
-class Idle:
-    """Lets hours leave between other work. `stop` ends it after any step."""
-
-    def __init__(self, config: Config, engine: Engine, stop: threading.Event) -> None:
-        self._begin = partial(let_go, engine, holder=f"{config.server}/{os.getpid()}", keep_months=config.keep_hours_months,
-                              batch_rows=config.batch_rows)
-        self._stop = stop
-        self._failed = False
-
-    def work(self, seconds: float) -> None:
-        """Go on until nothing is left to do, it is stopped, or `seconds` have passed; what keeps it from that is logged."""
-        give_up = time.monotonic() + seconds
-        job = self._begin()
-        try:
-            for _ in job:
-                if self._stop.wait(PAUSE_SECONDS) or time.monotonic() > give_up:
-                    break
-            self._failed = False
-        except NotOurTurn as error:
-            logger.debug("%s", error)
-        except StoreError as error:
-            if not self._failed:
-                logger.warning("cannot let old hours leave, they stay: %s", error)
-            self._failed = True
-        finally:
-            job.close()
+def idle(config: Config, engine: Engine, stop: threading.Event) -> Idle:
+    """Return what lets hours leave between other work."""
+    return Idle(partial(let_go, engine, holder=f"{config.server}/{os.getpid()}", keep_months=config.keep_hours_months,
+                        batch_rows=config.batch_rows), stop=stop, logger=logger, cannot="cannot let old hours leave, they stay")
 
 
 def _remove(turn: Turn, table: Table, rows: int) -> Iterator[Step]:

@@ -19,7 +19,7 @@ from sqlalchemy.engine import Connection, Engine
 
 from swiftstats import periods
 from swiftstats.errors import StoreError, TooLarge
-from swiftstats.flush.turns import PAUSE_SECONDS, NotOurTurn, Turn
+from swiftstats.flush.turns import Idle, Turn
 from swiftstats.periods import DAY, HOUR
 from swiftstats.store import engine as engines
 from swiftstats.store import marks, rollups
@@ -75,38 +75,10 @@ def roll_up(engine: Engine, *, holder: str, period_seconds: int, settle: int = S
             turn.give()
 
 
-class Idle:
-    """Rolls up between other work, in one thread: goes on where it was left, and is stopped after any transaction."""
-
-    def __init__(self, engine: Engine, *, server: str, period_seconds: int, stop: threading.Event) -> None:
-        self._begin = partial(roll_up, engine, holder=f"{server}/{os.getpid()}", period_seconds=period_seconds)
-        self._stop = stop
-        self._job: Generator[Step, None, None] | None = None
-        self._failed = False
-
-    def work(self, seconds: float) -> None:
-        """Roll up until nothing is due, it is stopped, or `seconds` have passed; what keeps it from that is logged."""
-        give_up = time.monotonic() + seconds
-        try:
-            self._job = self._job or self._begin()
-            while not self._stop.is_set() and time.monotonic() < give_up:
-                if next(self._job, None) is None:
-                    self._job = None
-                    break
-                self._stop.wait(PAUSE_SECONDS)
-            self._failed = False
-        except NotOurTurn as error:
-            logger.debug("%s", error)
-            self._job = None
-        except StoreError as error:
-            if not self._failed:
-                logger.warning("cannot roll up, sums are read from hours meanwhile: %s", error)
-            self._failed, self._job = True, None
-
-    def end(self) -> None:
-        """Let others have the turn."""
-        if self._job is not None:
-            self._job.close()
+def idle(engine: Engine, *, server: str, period_seconds: int, stop: threading.Event) -> Idle:
+    """Return what rolls up between other work."""
+    return Idle(partial(roll_up, engine, holder=f"{server}/{os.getpid()}", period_seconds=period_seconds), stop=stop,
+                logger=logger, cannot="cannot roll up, sums are read from hours meanwhile")
 
 
 class _Job:

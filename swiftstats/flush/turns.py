@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import logging
+import threading
+import time
+from collections.abc import Callable, Generator
 
 from sqlalchemy.engine import Connection, Engine
 
-from swiftstats.errors import SwiftStatsError
+from swiftstats.errors import StoreError, SwiftStatsError
 from swiftstats.flush.shipping import Result, transact
 from swiftstats.store import engine as engines
 from swiftstats.store import rollups
@@ -52,3 +55,40 @@ class Turn:
     def _clock(self, connection: Connection) -> float:
         moment = engines.clock(connection)
         return self._now() if moment is None else moment
+
+
+class Idle:
+    """Does the site's work between other work, in one thread: goes on where it was left, and is stopped after any step.
+
+    `begin` begins the work, yielding after each step; `cannot`: what the log says before the reason that it cannot go on.
+    """
+
+    def __init__(self, begin: Callable[[], Generator[object, None, None]], *, stop: threading.Event, logger: logging.Logger,
+                 cannot: str) -> None:
+        self._begin, self._stop, self._logger, self._cannot = begin, stop, logger, cannot
+        self._job: Generator[object, None, None] | None = None
+        self._failed = False
+
+    def work(self, seconds: float) -> None:
+        """Go on until nothing is left to do, it is stopped, or `seconds` have passed; what keeps it from that is logged once."""
+        give_up = time.monotonic() + seconds
+        try:
+            self._job = self._job or self._begin()
+            while not self._stop.is_set() and time.monotonic() < give_up:
+                if next(self._job, None) is None:
+                    self._job = None
+                    break
+                self._stop.wait(PAUSE_SECONDS)
+            self._failed = False
+        except NotOurTurn as error:
+            self._logger.debug("%s", error)
+            self._job = None
+        except StoreError as error:
+            if not self._failed:
+                self._logger.warning("%s: %s", self._cannot, error)
+            self._failed, self._job = True, None
+
+    def end(self) -> None:
+        """Let others have the turn."""
+        if self._job is not None:
+            self._job.close()

@@ -17,8 +17,9 @@ from swiftstats import migrations, periods
 from swiftstats.cli.main import main
 from swiftstats.config import Config
 from swiftstats.fields import CELL_COUNT
+from swiftstats.flush import rollup
 from swiftstats.flush.daemon import Daemon
-from swiftstats.flush.rollup import Idle, roll_up
+from swiftstats.flush.rollup import roll_up
 from swiftstats.periods import DAY, HOUR
 from swiftstats.store import engine as engines
 from swiftstats.store import ranges, usage, writers
@@ -80,7 +81,7 @@ def test_somebody_else_is_at_it(engine: Engine, config: str, capsys: pytest.Capt
     next(other)
     assert main(["--config", config, "rollup", "--once"]) == 1
     assert "proxy-2/77 has the turn" in capsys.readouterr().err
-    Idle(engine, server="proxy-1", period_seconds=HOUR, stop=threading.Event()).work(WAIT)
+    rollup.idle(engine, server="proxy-1", period_seconds=HOUR, stop=threading.Event()).work(WAIT)
     assert kinds(engine)[0] == ranges.HOURS
     other.close()
 
@@ -89,7 +90,7 @@ def test_idle_time_is_bounded(engine: Engine) -> None:
     """It stops after a transaction when its time is over or it is stopped, and goes on there the next time."""
     count(engine)
     stop = threading.Event()
-    idle = Idle(engine, server="proxy-1", period_seconds=HOUR, stop=stop)
+    idle = rollup.idle(engine, server="proxy-1", period_seconds=HOUR, stop=stop)
     idle.work(0)
     assert kinds(engine)[0] == ranges.HOURS
     stop.set()
@@ -104,7 +105,7 @@ def test_a_database_that_fails_is_said_once(engine: Engine, caplog: pytest.LogCa
     """What keeps it from rolling up is one warning, however often it is tried."""
     with engines.write(engine) as connection:
         connection.exec_driver_sql("DROP TABLE rollup_marks")
-    idle = Idle(engine, server="proxy-1", period_seconds=HOUR, stop=threading.Event())
+    idle = rollup.idle(engine, server="proxy-1", period_seconds=HOUR, stop=threading.Event())
     with caplog.at_level(logging.WARNING):
         for _ in range(3):
             idle.work(WAIT)
