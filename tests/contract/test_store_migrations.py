@@ -19,8 +19,9 @@ from swiftstats import migrations
 from swiftstats.cli.main import main
 from swiftstats.errors import DatabaseBusy, SchemaError
 from swiftstats.fields import CELLS
-from swiftstats.store import dialects, schema, usage
 from swiftstats.store import engine as engines
+from swiftstats.store import schema, usage
+from swiftstats.store.dialects import mysql
 from swiftstats.store.engine import read, write
 from tests.contract.test_store_usage import cells
 from tests.contract.test_store_writers import HOUR, T, register
@@ -142,7 +143,7 @@ def test_migrate_at_once(config: str) -> None:
 @pytest.mark.mariadb
 def test_migrate_that_waits_too_long(mariadb: MariaDB, monkeypatch: pytest.MonkeyPatch) -> None:
     """A second `migrate` waits for the first one so long, and then says so; on another database it waits for nobody."""
-    monkeypatch.setattr(dialects, "LOCK_TIMEOUT", 0)
+    monkeypatch.setattr(mysql, "LOCK_TIMEOUT", 0)
     one, other = engines.create(mariadb.url()), engines.create(mariadb.url())
     with engines.alone(one, "migrate"):
         with pytest.raises(DatabaseBusy, match="migrate"):
