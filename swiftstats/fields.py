@@ -82,6 +82,10 @@ FIELDS = (
           "Body bytes handed to the server in denied and failed requests."),
 )
 
+#: The figures that are billable requests, by method, as people look at them.
+METHODS = ("GET", "PUT", "HEAD", "POST", "DELETE", "OTHER")
+
+
 class Figure(NamedTuple):
     """One figure of an answer about space."""
 

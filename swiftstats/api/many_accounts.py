@@ -82,11 +82,16 @@ def asked(service: Service, environ: Environ, given: TableGiven) -> tuple[TableQ
     with store.read(service.engine) as connection:
         now = service.now(connection)
     question = given.question(service.config, now=now)
+    return question, *permitted(service, environ, question)
+
+
+def permitted(service: Service, environ: Environ, question: TableQuestion) -> tuple[Scope, Selection]:
+    """Return what the caller may read, and what of a question that is; raise Forbidden for an account, or what the rules do."""
     scope = service.rules.scope(environ, [raw for _, raw in question.asked])
     for name, raw in question.asked:
         if not scope.may_read(raw):
             raise Forbidden(name)
-    return question, scope, selection.select(question, everything=scope.all, accounts=scope.accounts, prefixes=scope.prefixes)
+    return scope, selection.select(question, everything=scope.all, accounts=scope.accounts, prefixes=scope.prefixes)
 
 
 def has(environ: Environ, tag: str) -> bool:

@@ -50,12 +50,6 @@ def moment(seconds: int, zone: tzinfo = timezone.utc) -> str:
     return f"{local:%Y-%m-%d %H:%M}{f':{local:%S}' if local.second else ''} {name_of(local)}"
 
 
-def iso(seconds: int, zone: tzinfo = timezone.utc) -> str:
-    """Write a moment for `datetime=`, with its offset; UTC as Z."""
-    written = datetime.fromtimestamp(seconds, zone).isoformat()
-    return written.replace("+00:00", "Z")
-
-
 def name_of(local: datetime) -> str:
     """Name the offset of a local time: CEST, or +05:45 where it has no name."""
     name = local.strftime("%Z")

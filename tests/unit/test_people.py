@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import timezone
 from zoneinfo import ZoneInfo
 
 import pytest
 
+from swiftstats.query import steps
 from swiftstats.represent import people
 
 T = 1_350_892_800  # 2012-10-22 08:00:00
@@ -36,7 +38,7 @@ def test_moments_name_their_offset():
     assert people.moment(T, ZoneInfo("Asia/Kathmandu")) == "2012-10-22 13:45 +05:45"
     assert [people.moment(1_351_382_400 + hour * 3600, berlin) for hour in (0, 1)] == [
         "2012-10-28 02:00 CEST", "2012-10-28 02:00 CET"]
-    assert (people.iso(T), people.iso(T, berlin)) == ("2012-10-22T08:00:00Z", "2012-10-22T10:00:00+02:00")
+    assert (steps.iso(T, timezone.utc), steps.iso(T, berlin)) == ("2012-10-22T08:00:00Z", "2012-10-22T10:00:00+02:00")
 
 
 @pytest.mark.parametrize(("begin", "end", "shown"), [

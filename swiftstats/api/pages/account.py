@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import datetime
 from typing import Any, Mapping, Optional
 
 from markupsafe import Markup
@@ -12,7 +11,8 @@ from sqlalchemy import Connection
 from swiftstats import fields, periods
 from swiftstats.api.pages import beneath, drawing, spans, strip
 from swiftstats.api.pages.asked import Asked
-from swiftstats.api.pages.drawing import AT, METHODS
+from swiftstats.api.pages.drawing import AT
+from swiftstats.fields import METHODS
 from swiftstats.query import steps
 from swiftstats.query.question import BadQuestion, Fault
 from swiftstats.query.series import Series, Step, series
@@ -108,7 +108,7 @@ class _Before:
         self._now: Optional[tuple[int, ...]] = None
         if through is None or through <= question.begin or not found.known:
             return
-        begin = _before(question)
+        begin = spans.before(question)
         end = begin + min(through, question.end) - question.begin
         first = usage.first_recorded(connection)
         if first is None or begin < first or end > question.begin:
@@ -130,16 +130,6 @@ class _Before:
         percent = (200 * abs(now - then) + then) // (2 * then)
         sign = "▲ more by" if now > then else "▼ less by"
         return f"{sign} {percent:,} % than {self._words}" if percent else f"as much as {self._words}"
-
-
-def _before(question: TableQuestion) -> int:
-    """Return where the range before begins: the month before a month, else as long before."""
-    first = datetime.fromtimestamp(question.begin, question.zone)
-    if (first.day, first.hour, first.minute, first.second) == (1, 0, 0, 0) and question.end - question.begin > 27 * periods.DAY:
-        year, month = (first.year, first.month - 1) if first.month > 1 else (first.year - 1, 12)
-        if year >= 1970 and question.end - question.begin < 32 * periods.DAY:
-            return steps.span(f"{year}-{month:02}", question.zone, question.begin)[0]
-    return question.begin - (question.end - question.begin)
 
 
 def _figures(found: Series, units: str) -> list[Mapping[str, Any]]:

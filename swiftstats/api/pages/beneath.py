@@ -11,6 +11,7 @@ from typing import Iterator, Optional, Sequence
 from markupsafe import Markup
 
 from swiftstats.query.series import Step
+from swiftstats.query.steps import iso
 from swiftstats.query.table_question import TableQuestion
 from swiftstats.represent import people, plots
 
@@ -23,7 +24,7 @@ _ZERO = '<td class="n zero"><data value="0">0</data></td>'
 def heads(steps: Sequence[Step], question: TableQuestion) -> list[str]:
     """Return the first cell of each row: when the step begins, and for scripts when it ends."""
     zone = question.zone
-    return [f'<tr><th scope="row"><time datetime="{people.iso(step.begin, zone)}" data-end="{people.iso(step.end, zone)}">'
+    return [f'<tr><th scope="row"><time datetime="{iso(step.begin, zone)}" data-end="{iso(step.end, zone)}">'
             f"{people.moment(step.begin, zone)}</time></th>" for step in steps]
 
 

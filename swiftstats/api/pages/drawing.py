@@ -6,11 +6,11 @@ from datetime import datetime
 from typing import Callable, Iterator, Optional, Sequence
 
 from swiftstats import fields
+from swiftstats.fields import METHODS
 from swiftstats.query.series import FINAL, FUTURE, OPEN, UNKNOWN, Series, Step
 from swiftstats.query.table_question import TableQuestion
 from swiftstats.represent import people, plots
 
-METHODS = ("GET", "PUT", "HEAD", "POST", "DELETE", "OTHER")
 AT = {field.name: number for number, field in enumerate(fields.FIELDS)}
 #: About how many times stand along the bottom.
 _TICKS = 7

@@ -11,6 +11,7 @@ from markupsafe import Markup
 from webob import Response  # type: ignore[import-untyped]
 
 from swiftstats.api.pages import asked, static
+from swiftstats.query.steps import iso
 from swiftstats.represent import people, plots
 
 #: Nothing from another origin, no script or style in the page itself, and no page of ours in somebody else's frame.
@@ -30,7 +31,7 @@ CONTENT_TYPE = "text/html; charset=UTF-8"
 def _environment() -> Environment:
     made = Environment(loader=FileSystemLoader(Path(__file__).with_name("templates")), autoescape=True, undefined=StrictUndefined,
                        trim_blocks=True, lstrip_blocks=True)
-    made.filters.update(count=people.count, size=people.size, duration=people.duration, moment=people.moment, iso=people.iso)
+    made.filters.update(count=people.count, size=people.size, duration=people.duration, moment=people.moment, iso=iso)
     made.globals.update(plural=people.plural, patterns=Markup(plots.PATTERNS), static=static.path, utc=timezone.utc,
                         link_of=asked.account_path)
     return made

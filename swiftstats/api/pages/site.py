@@ -14,14 +14,14 @@ from webob import Request, Response  # type: ignore[import-untyped]
 from webob.acceptparse import create_accept_header  # type: ignore[import-untyped]
 
 from swiftstats import fields
-from swiftstats.api import audit, faults, routes
+from swiftstats.api import audit, faults, many_accounts, routes
 from swiftstats.api.auth.caller import AccountNeeded, Caller, Forbidden, Scope, Unauthenticated
 from swiftstats.api.pages import account, asked, signin, static, status, usage
 from swiftstats.api.pages.shell import Shell, page, redirect
 from swiftstats.api.params import environ_name, split
 from swiftstats.api.service import Environ, Service
 from swiftstats.errors import SwiftStatsError
-from swiftstats.query import selection, table_question
+from swiftstats.query import table_question
 from swiftstats.query.question import BadQuestion, fault
 from swiftstats.query.standing import Standing, standing
 from swiftstats.query.table_question import TableQuestion
@@ -110,10 +110,9 @@ class Pages:
         if page in ("/status", "/servers/"):
             self._service.rules.everything(environ, page + rest)
             return self._status(environ, root) if page == "/status" else self._server(environ, root, rest)
-        scope = self._service.rules.scope(environ)
-        return redirect(root + home(scope)) if page == "/" else self._usage(environ, root, scope)
+        return self._usage(environ, root) if page == "/usage" else redirect(root + home(self._service.rules.scope(environ)))
 
-    def _usage(self, environ: Environ, root: str, scope: Scope) -> Response:
+    def _usage(self, environ: Environ, root: str) -> Response:
         given = asked.read(environ)
         values = dict(given.given)
         if values.get("by", ("account",))[0] in ("account,server", "server,account"):
@@ -124,10 +123,7 @@ class Pages:
             question = self._question(values, now)
             if question.by_group and question.by_server:
                 raise BadQuestion([fault("by", ",".join(question.by), "group alone on a page; both are in files, as format=csv")])
-            for name, raw in question.asked:
-                if not self._service.rules.scope(environ, (raw,)).may_read(raw):
-                    raise Forbidden(name)
-            chosen = selection.select(question, everything=scope.all, accounts=scope.accounts, prefixes=scope.prefixes)
+            scope, chosen = many_accounts.permitted(self._service, environ, question)
             if question.by_server and not scope.all:
                 raise Forbidden("by=server")
             found = usage.shown(connection, question, chosen, given, self._standing(connection, now), operator=scope.all, now=now)
@@ -141,10 +137,7 @@ class Pages:
         name = name or given.text("account") or ""
         with self._read() as (connection, now):
             question = account.stepped(self._question({**given.given, "account": (name,)}, now))
-            _, raw = question.asked[0]
-            scope = self._service.rules.scope(environ, (raw,))
-            if not scope.may_read(raw):
-                raise Forbidden(name)
+            scope, _ = many_accounts.permitted(self._service, environ, question)
             found = account.shown(connection, question, given, self._standing(connection, now), name=name,
                                   operator=scope.all, now=now, origin=self._origin(environ) + root)
         shell = self._shell(environ, root, scope, "" if scope.all else asked.account_path(name))

@@ -24,7 +24,7 @@ DAYS, LOSSES = 7, 100
 BUSIEST = 5
 COUNTED = 10_000
 _BYTES_OUT = next(number for number, field in enumerate(fields.FIELDS) if field.name == "bytes_out")
-_METHODS = tuple(number for number, field in enumerate(fields.FIELDS) if field.name.isupper())
+_METHODS = tuple(number for number, field in enumerate(fields.FIELDS) if field.name in fields.METHODS)
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 
 from swiftstats.api.pages import spans, strip
 from swiftstats.api.pages.asked import Asked
+from swiftstats.fields import METHODS
 from swiftstats.petnames import SEPARATOR
 from swiftstats.query import table
 from swiftstats.query.question import BadQuestion, fault
@@ -24,7 +25,6 @@ LIMIT = 100
 FIGURES = ("bytes_out", "bytes_in", "GET", "PUT")
 #: Accounts are counted no further.
 COUNTED = 10_000
-_REQUESTS = ("GET", "PUT", "HEAD", "POST", "DELETE", "OTHER")
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Column:
 
 
 COLUMNS = (
-    Column("Requests", _REQUESTS, "count", help="Billable requests of every method"),
+    Column("Requests", METHODS, "count", help="Billable requests of every method"),
     Column("Bytes in", ("bytes_in",), "B", "-bytes_in", help="Uploaded"),
     Column("Bytes out", ("bytes_out",), "B", "-bytes_out", help="Downloaded"),
     Column("Space", ("space_last",), "B", level=True, help="As it was read last"),
