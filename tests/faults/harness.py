@@ -161,7 +161,7 @@ class Harness:
         _, said = verify(self.plain.configuration, "--begin", periods.format(begin), "--end", periods.format(end),
                          "--access-log", *logs)
         assert not said["differences"], f"seed {self.seed}, the access log has it otherwise:\n" + shown(said["differences"])
-        assert said["requests"], f"seed {self.seed}: nothing in the access log from {periods.format(begin)} to {periods.format(end)}"
+        assert said["requests"], f"seed {self.seed}: no request in the access logs from {begin} to {end}"
         return int(said["requests"])
 
     def finish(self) -> None:
