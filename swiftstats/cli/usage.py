@@ -7,6 +7,7 @@ goes to stderr where the format has no place for it (a detail's table in a pipe,
 from __future__ import annotations
 
 import argparse
+import shutil
 import sys
 import time
 from datetime import datetime, timezone
@@ -16,7 +17,7 @@ from sqlalchemy import Connection
 
 from swiftstats import config as configuration
 from swiftstats import periods
-from swiftstats.cli import usage_table
+from swiftstats.cli import usage_plots, usage_table
 from swiftstats.config import Config
 from swiftstats.errors import TimeError
 from swiftstats.query import answer, io, space, steps
@@ -125,6 +126,9 @@ def _one(arguments: argparse.Namespace, config: Config) -> int:
             return 3
         if isinstance(found, answer.Sum):
             _total(found, arguments.format, out)
+            if arguments.format == "table" and out.isatty():
+                wide = shutil.get_terminal_size().columns
+                out.write(usage_plots.drawn(connection, question, config, space=arguments.space, columns=wide).encode())
         else:
             _detail(found, arguments.format, out)
     out.flush()

@@ -147,6 +147,32 @@ def test_status_on_a_terminal(conf: str) -> None:
     assert "\x1b" not in terminal.shown and "\t" not in terminal.shown
 
 
+def test_usage_of_an_account_on_a_terminal(conf: str) -> None:
+    """Beneath the sums, which are exact, a line a figure shows when that was; a pipe gets none of it."""
+    words = ("usage", "7f6a", "--begin", "2012-10-22 07:00", "--end", "2012-10-22 12:00")
+    terminal = Terminal(conf, *words)
+    assert terminal.end() == 0
+    lines = terminal.shown.replace("\r\n", "\n").splitlines()
+    assert any(line.split()[-1:] == [str(HUGE)] for line in lines)
+    assert lines[-4:] == ["2012-10-22 07:00 UTC to 2012-10-22 12:00 UTC, by hour",
+                          "Requests   ?█···  most: 3, 2012-10-22 08:00 UTC",
+                          "Bytes in   ?····  nothing",
+                          "Bytes out  ?█···  most: 4.00 EiB, 2012-10-22 08:00 UTC"]
+    assert "█" not in piped(conf, *words)
+    terminal = Terminal(conf, *words, "--space")
+    assert terminal.end() == 0
+    assert terminal.shown.splitlines()[-1] == "Space  ?????  unknown"
+
+
+@pytest.mark.parametrize(("values", "begun", "drawn"), [
+    ([], 0, ""), ([0, 0], 2, "··"), ([1, 10**30], 2, "▁█"), ([None, 0, 3, 8, None], 4, "?·▃█ "), ([5], 1, "█"),
+    ([1, 2, 3, 4, 5, 6, 7, 8], 8, "▁▂▃▄▅▆▇█"),
+])
+def test_columns(values: list[int | None], begun: int, drawn: str) -> None:
+    """A column is a share of the greatest; nothing, unknown and not begun look different, and whatever is more shows."""
+    assert bars.columns(values, begun=begun) == drawn
+
+
 def test_wide_characters_align() -> None:
     """A wide character takes two columns, what combines takes none: the next column begins below its title all the same."""
     names = ["Alice", "物理/実験室", "röntgen", "Ro\u0308ntgen", "नि\u200dर", "ｆｕｌｌ"]
