@@ -28,6 +28,7 @@ from swiftstats.store.engine import read, write
 from swiftstats.store.writers import Writer
 from tests.contract.test_store_usage import cells
 from tests.contract.test_store_writers import T, register
+from tests.support.databases import on_mariadb
 from tests.support.hosts import Host, complete_through, losses, total
 from tests.support.levels import report
 from tests.support.service import Client, make
@@ -324,11 +325,9 @@ def test_the_command(engine: Engine, store_url: str, tmp_path: Path, capsys: pyt
         assert usage.total(connection, b"AUTH_a", T // DAY * DAY, (T // DAY + 1) * DAY) == cells(get_count=1)
 
 
-@pytest.mark.mariadb
+@on_mariadb
 def test_partitions(engine: Engine, clock: None) -> None:
     """Months are partitions where the database has them: dropped whole, made ahead, and a day without one has a place."""
-    if engine.dialect.name == "sqlite":
-        return
     dialect = dialects.of(engine)
     with read(engine) as connection:
         assert [each.before for each in dialect.partitions(connection, schema.io_hours)][-1] is None
@@ -347,11 +346,9 @@ def test_partitions(engine: Engine, clock: None) -> None:
         assert retention.make_ahead(connection, schema.io_hours, NOW) == 0
 
 
-@pytest.mark.mariadb
+@on_mariadb
 def test_a_long_answer_is_not_cut_off(engine: Engine, clock: None) -> None:
     """While an answer is sent nothing under it is dropped; flushers wait a moment at most, and later it leaves."""
-    if engine.dialect.name == "sqlite":
-        return
     one, _ = fill(engine, range(OLD, OLD + 3))
     rolled(engine)
     with read(engine) as answering:

@@ -91,8 +91,8 @@ def schema_behind(harness: Harness, chance: random.Random) -> None:
 
 
 def full(harness: Harness, chance: random.Random) -> None:
-    """Its disk takes no more, while many new accounts are to be written. InnoDB may end itself where a page of its own does not fit
-    either, and is started again, as an init system does."""
+    """Its disk takes no more, while many new accounts are to be written. InnoDB may end itself, where a page of its own does not
+    fit either, and is started again, as an init system does."""
     filler = harness.disk.inside(harness.disk.spool) / "filler"
     host, prefix = harness.plain, f"AUTH_full{time.monotonic_ns()}x"
     said = host.flusher.log.read_text().count(CANNOT)
