@@ -4,12 +4,15 @@
 
 A round is one period of a writer with a row per account, all of them counted before; each contender has periods of its own.
 On MariaDB: `LOAD DATA` reads a file that is there already, into the same table, on the server: the floor, which merges nothing;
-`flush` is what a sweep does with its rows, in transactions of `batch_rows`, names looked up and days marked; `executemany` is
-SQLAlchemy's, of the same upsert. On SQLite: `sqlite3` is the library's executemany of plain inserts. Rows a second on the wall.
+`INSERT` is statements of a thousand finished rows each, the floor of SQL; `LOAD LOCAL` sends a file into a temporary table, and
+merges that; `flush` is what a sweep does with its rows, in transactions of `batch_rows`, names looked up and days marked;
+`executemany` is SQLAlchemy's, of the same upsert. On SQLite: `sqlite3` is the library's executemany of plain inserts. Rows a
+second on the wall.
 """
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 import sys
 import tempfile
@@ -18,6 +21,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any, Callable
 
+import pymysql
 from sqlalchemy import Engine, func
 from sqlalchemy.dialects import mysql, sqlite
 
@@ -30,6 +34,7 @@ from swiftstats.journal.period_file import PeriodRow
 from swiftstats.periods import DAY, HOUR
 from swiftstats.store import engine as engines
 from swiftstats.store import upsert, writers
+from swiftstats.store.dialects.mysql import STATEMENT_ROWS
 from swiftstats.store.schema import io_hours
 from tests.support.mariadb import MariaDB
 
@@ -106,11 +111,43 @@ def mariadb(folder: Path, accounts: int, rounds: int) -> Case:
             file.chmod(0o644)
             return rate(accounts, lambda: server.execute("USE bench", f"LOAD DATA INFILE '{file}' INTO TABLE io_hours"))
 
-        ways = {"LOAD DATA": load, **contenders(site, accounts)}
+        ways = {"LOAD DATA": load, "INSERT": lambda: inserted(server, site), "LOAD LOCAL": lambda: loaded(server, site, folder),
+                **contenders(site, accounts)}
         found = interleaved(ways, rounds)
         site.engine.dispose()
     case = Case(f"{accounts:,} rows into MariaDB", "rows/s", "LOAD DATA", found)
     return Case(case.name, case.unit, case.base, found, (Target("flush to LOAD DATA", case.ratio("flush"), 0.7, most=False),))
+
+
+def inserted(server: MariaDB, site: Site) -> float:
+    """Return the rate of plain INSERTs, whose rows are at hand."""
+    rows = [f"({','.join(map(str, row))})" for row in site.stored(site.next_period())]
+    with contextlib.closing(pymysql.connect(host="127.0.0.1", port=server.port, user="root", database="bench")) as connection:
+        def insert() -> None:
+            with connection.cursor() as cursor:
+                for start in range(0, len(rows), STATEMENT_ROWS):
+                    cursor.execute("INSERT INTO io_hours VALUES " + ",".join(rows[start:start + STATEMENT_ROWS]))
+            connection.commit()
+
+        return rate(len(rows), insert)
+
+
+def loaded(server: MariaDB, site: Site, folder: Path) -> float:
+    """Return the rate of rows that are written to a file, sent, and merged by the server."""
+    rows, file = site.stored(site.next_period()), folder / "local"
+    keep = ", ".join(f"io_hours.{name} = GREATEST(io_hours.{name}, VALUES({name}))" for name in CELLS)
+    with contextlib.closing(pymysql.connect(host="127.0.0.1", port=server.port, user="root", database="bench",
+                                            local_infile=True)) as connection:
+        def load() -> None:
+            file.write_text("".join("\t".join(map(str, row)) + "\n" for row in rows))
+            with connection.cursor() as cursor:
+                columns = ", ".join(f"{name} BIGINT UNSIGNED" for name in COLUMNS)
+                cursor.execute(f"CREATE OR REPLACE TEMPORARY TABLE sent ({columns})")
+                cursor.execute(f"LOAD DATA LOCAL INFILE '{file}' INTO TABLE sent")
+                cursor.execute(f"INSERT INTO io_hours SELECT * FROM sent ON DUPLICATE KEY UPDATE {keep}")
+            connection.commit()
+
+        return rate(len(rows), load)
 
 
 def in_sqlite(folder: Path, accounts: int, rounds: int) -> Case:
