@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from tests.support.mariadb import MariaDB
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--galera", action="store_true", help="let the MariaDB of tests be one of three nodes of a Galera cluster")
+
+
 @pytest.fixture(autouse=True)
 def log_level() -> Iterator[None]:
     """Commands that run in this process set the level of our loggers; the next test finds it as it was."""
@@ -23,8 +27,14 @@ def log_level() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def mariadb() -> Iterator[MariaDB]:
+def mariadb(request: pytest.FixtureRequest) -> Iterator[MariaDB]:
     """One private MariaDB for the whole run; without mariadbd the test fails, and says what installs it."""
+    if request.config.getoption("--galera"):
+        from tests.support.galera import Cluster
+
+        with Cluster() as cluster:
+            yield cluster.nodes[0]
+        return
     from tests.support.mariadb import MariaDB  # its driver is not there where only the journal and the filter are tested
 
     with MariaDB() as server:

@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 
 from swiftstats.demo.processes import Process, wait_for
-from tests.faults.galera import Cluster
 from tests.faults.host import command
 from tests.faults.load import COUNT
 from tests.faults.wire import Wire
+from tests.support.galera import Cluster
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -78,7 +78,6 @@ class Flusher:
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Cluster]:
     with Cluster() as started:
-        started.wait_for_size(3, of=started.nodes[0])
         started.nodes[0].execute("CREATE DATABASE site", "CREATE USER meter@'127.0.0.1' IDENTIFIED BY 'meter'",
                                  "GRANT ALL ON site.* TO meter@'127.0.0.1'")
         yield started
@@ -112,7 +111,7 @@ def test_node_killed_in_a_flush(cluster: Cluster, flusher: Flusher) -> None:
     cluster.nodes[0].kill()
     flusher.fail_over(1)
     flusher.wait()
-    cluster.start(cluster.nodes[0])
+    cluster.nodes[0].start()
     cluster.wait_for_size(3, of=cluster.nodes[0])
     flusher.fail_over(0)
     flusher.wait()

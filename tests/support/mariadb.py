@@ -35,7 +35,7 @@ class MariaDB:
 
     def __init__(self, folder: str | None = None, *, options: tuple[str, ...] = (), prefix: Sequence[str] = (),
                  data: Path | None = None) -> None:
-        self._mariadbd, self._install = _find("mariadbd"), _find("mariadb-install-db")
+        self._mariadbd, self._install = find("mariadbd"), find("mariadb-install-db")
         self._owned = folder is None
         self.folder = Path(tempfile.mkdtemp(prefix="swiftstats-mariadb-") if folder is None else folder)
         self.options = options
@@ -166,10 +166,11 @@ class MariaDB:
         self._process = None
 
 
-def _find(program: str) -> str:
+def find(program: str, install: str = INSTALL) -> str:
+    """Return the path of a program; raise MariaDBError, with the command that installs it."""
     found = shutil.which(program, path=PLACES)
     if found is None:
-        raise MariaDBError(f"{program} is missing, and tests need a real MariaDB; install it with: {INSTALL}")
+        raise MariaDBError(f"{program} is missing, and tests need a real MariaDB; install it with: {install}")
     return found
 
 
