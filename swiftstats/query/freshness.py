@@ -10,7 +10,8 @@ from sqlalchemy import Connection
 from swiftstats import periods
 from swiftstats.query.question import Question
 from swiftstats.query.table_question import TableQuestion
-from swiftstats.store import glance, losses, usage, writers
+from swiftstats.store import losses, usage, writers
+from swiftstats.store.glance import Glance
 
 
 @dataclass(frozen=True)
@@ -24,16 +25,15 @@ class Header:
     corrected: tuple[int, ...]  #: periods of the range whose figures for this account changed after they were complete
 
 
-def header(connection: Connection, question: Question) -> Header:
+def header(connection: Connection, question: Question, seen: Glance) -> Header:
     """Read what stands above the answer; to be called before the counts are read, in the same snapshot, never after."""
     begin, end, account = question.begin, question.end, question.account
-    found = glance.at(connection, account, begin, end)
-    complete = found.complete_through
+    complete = seen.complete_through
     waiting = None
     if complete is None or complete < end:
         waiting = writers.complete_through(connection).waiting_for(end)
-    lost = losses.spans(connection, begin, end, account=account) if found.has_losses else ()
-    corrections = usage.corrections_between(connection, account, begin, end) if found.has_corrections else ()
+    lost = losses.spans(connection, begin, end, account=account) if seen.has_losses else ()
+    corrections = usage.corrections_between(connection, account, begin, end) if seen.has_corrections else ()
     return Header(
         question=question,
         complete_through=complete,

@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 from swiftstats import fields, periods
 from swiftstats.query import answer, freshness, kept
 from swiftstats.query.question import Question
-from swiftstats.store import usage
+from swiftstats.store import glance, usage
 
 TITLES = tuple(field.title for field in fields.FIELDS)
 ZEROS = fields.values((0,) * fields.CELL_COUNT)
@@ -33,15 +33,17 @@ class Detail(answer.Detail):
 
 def total(connection: Connection, question: Question) -> Sum:
     """Return the sum over the range. An account that was never seen has zeros. Raises BadQuestion; see kept.py."""
-    kept.check_sum(connection, question)
-    header = freshness.header(connection, question)
+    seen = glance.at(connection, question.account, question.begin, question.end)
+    kept.check_sum(connection, question, seen.hours_from)
+    header = freshness.header(connection, question, seen)
     return Sum(header, fields.values(usage.total(connection, question.account, question.begin, question.end)))
 
 
 def detail(connection: Connection, question: Question, *, now: float) -> Detail:
     """Return the range period by period; `now` tells which periods have begun. Raises BadQuestion; see kept.py."""
-    kept.check_detail(connection, question)
-    header = freshness.header(connection, question)
+    seen = glance.at(connection, question.account, question.begin, question.end)
+    kept.check_detail(question, seen.hours_from)
+    header = freshness.header(connection, question, seen)
     first = usage.first_recorded(connection)
     counted = usage.hours(connection, question.account, question.begin, question.end)
     return Detail(header, every_period(question, counted, first=first, now=now))

@@ -21,9 +21,8 @@ from swiftstats.store import completeness, kept
 Whole = Callable[[int], bool]
 
 
-def check_sum(connection: Connection, question: Question) -> None:
-    """Raise BadQuestion where a sum over the range needs hours that have left."""
-    since = kept.hours_from(connection)
+def check_sum(connection: Connection, question: Question, since: int) -> None:
+    """Raise BadQuestion where a sum over the range needs hours that have left; `since`: the moment from which they are kept."""
     if question.begin < since and _other_periods(connection, question):
         raise BadQuestion([Fault("begin_time", periods.format(question.begin), _later(since))])
     ends = (("begin_time", question.begin), ("end_time", question.end))
@@ -33,9 +32,8 @@ def check_sum(connection: Connection, question: Question) -> None:
         raise BadQuestion(faults)
 
 
-def check_detail(connection: Connection, question: Question) -> None:
-    """Raise BadQuestion where the range, period by period, begins before hours are kept."""
-    since = kept.hours_from(connection)
+def check_detail(question: Question, since: int) -> None:
+    """Raise BadQuestion where the range, period by period, begins before the moment from which hours are kept."""
     if question.begin < since:
         raise BadQuestion([Fault("begin_time", periods.format(question.begin), _later(since))])
 

@@ -18,6 +18,7 @@ from swiftstats.query.answer import Values
 from swiftstats.query.freshness import Header
 from swiftstats.query.question import Question
 from swiftstats.store import space
+from swiftstats.store.kept import hours_from
 from swiftstats.store.space import Reading
 
 TITLES = tuple(figure.title for figure in fields.SPACE_FIELDS)
@@ -51,7 +52,7 @@ class Breakdown(answer.Breakdown):
 
 def total(connection: Connection, question: Question, *, now: float) -> Sum:
     """Return the sum over the range; `now` tells which periods have begun. Raises BadQuestion; see kept.py."""
-    kept.check_sum(connection, question)
+    kept.check_sum(connection, question, hours_from(connection))
     above = header(connection, question)
     found = space.total(connection, question.account, question.begin, question.end,
                         period_seconds=question.period_seconds, now=now)
@@ -65,14 +66,14 @@ def total(connection: Connection, question: Question, *, now: float) -> Sum:
 
 def detail(connection: Connection, question: Question, *, now: float) -> Detail:
     """Return the range period by period. Raises BadQuestion; see kept.py."""
-    kept.check_detail(connection, question)
+    kept.check_detail(question, hours_from(connection))
     above = header(connection, question)
     return Detail(above, ((start, values) for start, values, _ in _periods(connection, question, now=now)))
 
 
 def breakdown(connection: Connection, question: Question, *, by: str, now: float) -> Breakdown:
     """Return the range period by period, each by `by`, one of PARTS. Raises BadQuestion; see kept.py."""
-    kept.check_detail(connection, question)
+    kept.check_detail(question, hours_from(connection))
     above = header(connection, question)
     return Breakdown(above, ((start, named) for start, _, named in _periods(connection, question, by=by, now=now)))
 
