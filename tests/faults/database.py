@@ -144,5 +144,5 @@ FAULTS = (
     Fault("database-schema-behind", schema_behind),
     Fault("database-full", full, logged=False),
     Fault("database-restored", restored),
-    Fault("database-lost", lost, short=False),
+    Fault("database-lost", lost, short=False, recovery_seconds=900),  # all that was ever closed is replayed
 )
