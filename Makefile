@@ -40,7 +40,7 @@ programs:
 	@.ci/programs && .ci/promtool
 
 clean: ## remove the virtual environment and everything that was built
-	rm -rf $(VENV) .tox build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .tox .bench build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The stamps make a second run start at once. They are made again when what is installed may have changed.

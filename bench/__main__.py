@@ -27,6 +27,7 @@ BENCHES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "space": ((), ("--accounts", "2000")),
     "heads": ((), ("--accounts", "100", "--rounds", "3")),
     "growth": ((), ("--most", "10000")),
+    "gnocchi": ((), ("--accounts", "100", "--rounds", "1")),
 }
 
 

@@ -1,0 +1,304 @@
+"""What Gnocchi makes of the same accounts: how fast their figures go in, next to a flush, and come out, next to `io_sum`.
+
+    python -m bench.gnocchi [--accounts N] [--rounds N] [--json FILE]
+
+Gnocchi is of PyPI, in an environment of its own under .bench/ that is made the first time (a minute or two); where it cannot be
+installed, that is said and it is left out. It runs as it starts itself: `gnocchi-upgrade`, `gnocchi-api` (uWSGI: one and a half
+processes a processor, of a thread a processor), `gnocchi-metricd` (a worker a processor), on loopback. Measures and aggregates
+are in files (the driver `file`), its indexer is in the private MariaDB where our tables are too. Its archive policy holds what is
+asked for and no more: sums of hours. Two settings are not its own: metricd looks for work each second, not each minute, and its
+locks are files, of which a round through its 128 sacks takes a fifth of the time that locks in the database take.
+
+Going in, account rows a second on the wall, when all accounts and metrics are known. `flush` is what a sweep does with the rows
+of a period. `accepted` is the eight figures that the 2012 answers have, as eight metrics an account, POSTed by four clients to
+`/v1/batch/metrics/measures`, a thousand measures a request, until the last is answered 202; `processed` ends when
+`/v1/status` has nothing left, so that the hour can be asked for. Both are of the same POSTs.
+
+Coming out, milliseconds a question, of one account with a row in each hour of a year, one server. `sum` is what the service asks
+of the store; `answer` is a GET of `io_sum` from `swiftstats api`; `Gnocchi` is one POST to `/v1/aggregates` that has the eight
+metrics' hours added up, of a month to 30 days, of a year to 366; `Gnocchi, one metric` is a GET of one of the eight, added up to
+days. Metricd does not run then. Each question over HTTP is on a connection of its own, for either.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import itertools
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from base64 import b64encode
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any, Callable, Iterable, Mapping, Sequence
+from urllib.parse import urlencode
+
+from bench import stores
+from bench.detail import asked
+from bench.flush import Site, rate
+from bench.rounds import ROOT, Case, interleaved, parser, report, say
+from bench.sums import each, total
+from swiftstats import migrations
+from swiftstats.demo.processes import DemoError, Process, free_port
+from swiftstats.fields import CELL_INDEX, CELLS, FIELDS
+from swiftstats.periods import DAY, HOUR
+from swiftstats.store import engine as engines
+from tests.support.api_server import ApiServer
+from tests.support.mariadb import MariaDB
+
+PACKAGES = ("gnocchi[mysql]>=4.7", "pyuwsgi>=2.0.30")
+ENVIRONMENT = ROOT / ".bench" / "gnocchi"
+INSTALL_SECONDS, START_SECONDS, PROCESS_SECONDS = 900, 120, 600
+#: Name and cells of each metric of an account.
+METRICS = [(field.name, CELL_INDEX[field.plus], CELL_INDEX[field.minus] if field.minus else None) for field in FIELDS[:8]]
+POLICY = {"name": "hours", "aggregation_methods": ["sum"], "definition": [{"granularity": "1:00:00", "timespan": "800 days"}]}
+CLIENTS, BATCH = 4, 1000
+#: Flushes and questions of a round, of which the median counts: Gnocchi's POSTs take seconds, and are one.
+EACH = 10
+#: Seconds that `aggregates` adds up to one figure, for a question from there on.
+SPANS = {stores.MONTH: 30 * DAY, stores.BEGIN: 366 * DAY}
+
+Measures = dict[str, list[dict[str, int]]]
+
+
+def main() -> int:
+    options = parser(__doc__, rounds=3)
+    options.add_argument("--accounts", type=int, default=1000)
+    arguments = options.parse_args()
+    with tempfile.TemporaryDirectory(prefix="swiftstats-bench-") as name, contextlib.ExitStack() as stack:
+        folder = Path(name)
+        server = stack.enter_context(MariaDB(name, options=stores.OPTIONS))
+        gnocchi = None
+        try:
+            install()
+            gnocchi = stack.enter_context(Gnocchi(folder, server.url("gnocchi")))
+            about = gnocchi.about
+        except DemoError as error:
+            about = f"left out: {str(error).splitlines()[0]}"
+            say(f"Gnocchi is {about}")
+        cases = [written(folder, server, gnocchi, arguments.accounts, arguments.rounds),
+                 *summed(folder, server, gnocchi, arguments.rounds)]
+    cases = [replace(case, notes={**case.notes, "Gnocchi": about}) for case in cases]
+    return report("gnocchi", cases, arguments.json, accounts=arguments.accounts)
+
+
+def install() -> None:
+    """Make Gnocchi's environment where there is none; raise DemoError, in one line, where that does not work."""
+    done, what = ENVIRONMENT / "installed", "\n".join(PACKAGES)
+    if done.exists() and done.read_text() == what:
+        return
+    say(f"installing Gnocchi into {ENVIRONMENT}")
+    python = ENVIRONMENT / "bin" / "python"
+    try:
+        for words in ((sys.executable, "-m", "venv", "--clear", ENVIRONMENT),
+                      (python, "-m", "pip", "install", "--disable-pip-version-check", "--no-input", "--quiet", *PACKAGES)):
+            subprocess.run(words, check=True, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=INSTALL_SECONDS)
+    except subprocess.CalledProcessError as error:
+        last = (error.stderr.strip() or error.stdout.strip() or f"status {error.returncode}").splitlines()[-1]
+        raise DemoError(f"it cannot be installed: {last}") from None
+    except subprocess.TimeoutExpired:
+        raise DemoError(f"it was not installed within {INSTALL_SECONDS} s") from None
+    done.write_text(what)
+
+
+class Gnocchi:
+    """A context manager: Gnocchi with its files in a folder and its indexer at `url`."""
+
+    def __init__(self, folder: Path, url: str) -> None:
+        programs, self._port = ENVIRONMENT / "bin", free_port()
+        configuration = folder / "gnocchi.conf"
+        configuration.write_text(
+            f"[DEFAULT]\nverbose = false\ncoordination_url = file://{folder}/locks\n[indexer]\nurl = {url}\n"
+            f"[storage]\ndriver = file\nfile_basepath = {folder}/measures\n"
+            f"[api]\nhost = 127.0.0.1\nport = {self._port}\nauth_mode = basic\n[metricd]\nmetric_processing_delay = 1\n")
+        # gnocchi-api finds uWSGI in the path.
+        environment = {**os.environ, "PATH": f"{programs}:{os.environ.get('PATH', '')}"}
+        self._upgrade, self._api, self._metricd = (
+            Process(name, [str(programs / name), "--config-file", str(configuration)], folder / f"{name}.log",
+                    environment=environment) for name in ("gnocchi-upgrade", "gnocchi-api", "gnocchi-metricd"))
+        #: Which Gnocchi it is, and how it is set up.
+        self.about = ""
+
+    def __enter__(self) -> Gnocchi:
+        try:
+            self._upgrade.start()
+            if self._upgrade.wait(seconds=START_SECONDS):
+                raise DemoError(f"gnocchi-upgrade failed\n{self._upgrade.tail()}")
+            self._api.start()
+            self._metricd.start()
+            self._api.wait_ready(self._answers, seconds=START_SECONDS)
+            self.ask("POST", "/v1/archive_policy", POLICY)
+            workers = os.cpu_count() or 1
+            self.about = (
+                f"{self.ask('GET', '/')['build']}, driver file, indexer in the same MariaDB, locks in files, uWSGI with"
+                f" {workers * 3 // 2} processes of {workers} threads, metricd with {workers} workers, each second")
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for process in (self._metricd, self._api, self._upgrade):
+            process.stop()
+
+    def ask(self, method: str, path: str, body: Any = None) -> Any:
+        """Send one request; return what the JSON of the answer says. Raises DemoError where it is no success."""
+        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=120)
+        with contextlib.closing(connection):
+            connection.request(method, path, None if body is None else json.dumps(body), {
+                "Authorization": "Basic " + b64encode(b"admin:").decode(), "Content-Type": "application/json"})
+            response = connection.getresponse()
+            text = response.read()
+        if response.status >= 300:
+            raise DemoError(f"Gnocchi answers {response.status}: {text[:500]!r}")
+        return json.loads(text) if text else None
+
+    def create(self, accounts: Iterable[str]) -> list[dict[str, str]]:
+        """Make a resource an account, with its metrics; return the metrics' ids by their names."""
+        metrics = {name: {"archive_policy_name": POLICY["name"]} for name, *_ in METRICS}
+        with ThreadPoolExecutor(CLIENTS) as clients:
+            made = clients.map(lambda account: self.ask("POST", "/v1/resource/generic", {"id": account, "metrics": metrics}),
+                               accounts)
+            return [resource["metrics"] for resource in made]
+
+    def post(self, measures: Measures) -> None:
+        """Send measures, by metric; return when all are accepted."""
+        waiting, batches = iter(measures.items()), []
+        a_request = max(1, BATCH // max(1, len(next(iter(measures.values())))))
+        while batch := dict(itertools.islice(waiting, a_request)):
+            batches.append(batch)
+        with ThreadPoolExecutor(CLIENTS) as clients:
+            list(clients.map(partial(self.ask, "POST", "/v1/batch/metrics/measures"), batches))
+
+    def process(self) -> None:
+        """Return when all measures are processed."""
+        deadline = time.monotonic() + PROCESS_SECONDS
+        while left := self.ask("GET", "/v1/status?details=false")["storage"]["summary"]["measures"]:
+            if time.monotonic() > deadline:
+                raise DemoError(f"Gnocchi has {left} measures unprocessed after {PROCESS_SECONDS} s\n{self._metricd.tail()}")
+            time.sleep(0.2)  # a status walks through all the files, on the processors that metricd needs
+
+    def rest(self) -> None:
+        """Stop metricd: nothing is to be processed any more."""
+        self._metricd.stop()
+
+    def _answers(self) -> bool:
+        try:
+            self.ask("GET", "/v1/status?details=false")
+        except (OSError, http.client.HTTPException, DemoError):
+            return False
+        return True
+
+
+def written(folder: Path, server: MariaDB, gnocchi: Gnocchi | None, accounts: int, rounds: int) -> Case:
+    """Measure rows into our databases and into Gnocchi."""
+    sites = {name: Site(url, accounts) for name, url in (
+        ("flush, MariaDB", server.url("bench")), ("flush, SQLite", f"sqlite:///{folder}/bench.db"))}
+    ways: dict[str, Callable[[], float]] = {name: partial(flushed, site, accounts) for name, site in sites.items()}
+    accepted: list[float] = []
+    took = 0.0
+    if gnocchi is not None:
+        site = sites["flush, MariaDB"]
+        began = time.monotonic()
+        metrics = gnocchi.create(row.name.decode() for row in site.rows)
+        took = time.monotonic() - began
+        ways["Gnocchi, processed"] = lambda: posted(gnocchi, site, metrics, accepted)
+    found = interleaved(ways, rounds)
+    case = Case(f"{accounts:,} accounts, a row or {len(METRICS)} measures each", "rows/s", "flush, MariaDB", found)
+    if gnocchi is None:
+        return case
+    case = replace(case, rounds={**found, "Gnocchi, accepted": accepted[-rounds:]})
+    return replace(case, notes={**{f"{name} to Gnocchi, {what}": f"{case.ratio(name, f'Gnocchi, {what}'):,.0f}"
+                                   for name in sites for what in ("accepted", "processed")},
+                                "seconds before that, to make the accounts and metrics in Gnocchi": round(took)})
+
+
+def flushed(site: Site, accounts: int) -> float:
+    """Return the rate of a flush."""
+    return 1000 * accounts / each(lambda: site.flush(site.next_period()), EACH)
+
+
+def posted(gnocchi: Gnocchi, site: Site, metrics: Sequence[Mapping[str, str]], accepted: list[float]) -> float:
+    """Return the rate until all is processed; that until it is accepted is added to `accepted`."""
+    period = site.next_period()
+    measures: Measures = {}
+    for ids, row in zip(metrics, site.rows):
+        measures.update(of(ids, [(period, row.cells)]))
+
+    def process() -> None:
+        accepted.append(rate(len(metrics), lambda: gnocchi.post(measures)))
+        gnocchi.process()
+
+    return rate(len(metrics), process)
+
+
+def of(ids: Mapping[str, str], hours: Sequence[tuple[int, Sequence[int]]]) -> Measures:
+    """Return the measures of an account's hours."""
+    return {ids[name]: [{"timestamp": period, "value": cells[plus] - (0 if minus is None else cells[minus])}
+                        for period, cells in hours] for name, plus, minus in METRICS}
+
+
+def summed(folder: Path, server: MariaDB, gnocchi: Gnocchi | None, rounds: int) -> list[Case]:
+    """Measure the sums of one account, by us and by Gnocchi."""
+    url = server.url("year")
+    engine = engines.create(url)
+    migrations.upgrade(engine, ("AUTH_",))
+    store = stores.fill(engine, url, 0)
+    name = stores.SPREAD[1]
+    ids: dict[str, str] = {}
+    if gnocchi is not None:
+        [ids] = gnocchi.create([name.decode()])
+        with engines.read(engine) as connection:
+            rows = connection.exec_driver_sql(
+                f"SELECT h.period, {', '.join('h.' + cell for cell in CELLS)} FROM io_hours h JOIN accounts a"
+                f" ON a.id = h.account_id WHERE a.name = '{name.decode()}' ORDER BY h.period").all()
+        gnocchi.post(of(ids, [(row[0], row[1:]) for row in rows]))
+        gnocchi.process()
+        gnocchi.rest()
+    cases = []
+    configuration = f"[DEFAULT]\ndatabase = {url}\n[api]\nauth = none\nallow_anonymous = true\n"
+    with ApiServer(folder, configuration) as service:
+        for what, begin in (("a month", stores.MONTH), ("a year", stores.BEGIN)):
+            ways: dict[str, Callable[[], int]] = {
+                "sum": partial(total, store, name, begin), "answer": partial(answer, service, name, begin)}
+            if gnocchi is not None:
+                ways["Gnocchi"] = partial(aggregates, gnocchi, ids, begin)
+                ways["Gnocchi, one metric"] = partial(one_metric, gnocchi, ids["PUT"], begin)
+            assert len({ask() for ask in ways.values()}) == 1, "the ways give different sums"
+            found = interleaved({way: partial(each, ask, EACH) for way, ask in ways.items()}, rounds)
+            cases.append(Case(f"io_sum of {what}", "ms", "answer", found))
+    engine.dispose()
+    return cases
+
+
+def answer(service: ApiServer, account: bytes, begin: int) -> int:
+    """Return the PUTs of an account from `begin` on, out of an answer over HTTP."""
+    found = service.get("/io_sum", asked("json", account, begin))
+    assert found.status == 200, found.body
+    return int(found.body.decode().rsplit('"PUT": ', 1)[1].split(",")[0].rstrip("}]\n"))
+
+
+def aggregates(gnocchi: Gnocchi, ids: Mapping[str, str], begin: int) -> int:
+    """Return the same out of Gnocchi's sums of all metrics of the account."""
+    operations = ["resample", "sum", SPANS[begin], ["metric", *([metric, "sum"] for metric in ids.values())]]
+    found = gnocchi.ask("POST", "/v1/aggregates?" + urlencode({"start": begin, "stop": stores.END, "granularity": HOUR}),
+                        {"operations": operations})
+    # The spans begin where they do since 1970: a range may lie in two.
+    return round(sum(value for _, _, value in found["measures"][ids["PUT"]]["sum"]))
+
+
+def one_metric(gnocchi: Gnocchi, metric: str, begin: int) -> int:
+    """Return the same, asked for alone."""
+    found = gnocchi.ask("GET", f"/v1/metric/{metric}/measures?" + urlencode({
+        "aggregation": "sum", "granularity": HOUR, "resample": DAY, "start": begin, "stop": stores.END}))
+    return round(sum(value for _, _, value in found))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
