@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import signal
 from pathlib import Path
 from typing import TYPE_CHECKING, Iterator
 
@@ -15,6 +16,11 @@ if TYPE_CHECKING:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--galera", action="store_true", help="let the MariaDB of tests be one of three nodes of a Galera cluster")
+
+
+def pytest_configure() -> None:
+    """Let Ctrl-C interrupt, as in a terminal: a shell starts what runs in its background deaf to it, and its children too."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)

@@ -39,10 +39,19 @@ def processes_of(folder: Path) -> list[str]:
     return found
 
 
+def sweep_clocks() -> None:
+    """Remove what libfaketime keeps in shared memory for processes that were killed: the next of the same id would not start."""
+    for entry in Path("/dev/shm").glob("*faketime_s[eh]m_*"):
+        if not Path(f"/proc/{entry.name.rpartition('_')[2]}").exists():
+            with contextlib.suppress(OSError):
+                entry.unlink()
+
+
 class Clock:
     """The clock of some processes: `move` takes effect within a second."""
 
     def __init__(self, folder: Path, name: str) -> None:
+        sweep_clocks()
         self._path = folder / f"clock-{name}"
         self.move(0)
         done = subprocess.run([needed("faketime", "faketime"), "-f", "+0", "printenv", "LD_PRELOAD"], stdin=subprocess.DEVNULL,

@@ -11,7 +11,7 @@ from swiftstats.demo.site import Site
 from tests.faults import host as hosts
 from tests.faults.harness import DAY, PERIOD, Harness, database_url
 from tests.faults.host import Host
-from tests.faults.machine import Clock, Machine, processes_of
+from tests.faults.machine import Clock, Machine, processes_of, sweep_clocks
 from tests.faults.wire import Wire
 from tests.support.caller import token_of
 from tests.support.cluster import running_site
@@ -49,6 +49,7 @@ def running(folder: Path, *, seed: int, pause: float = PAUSE) -> Iterator[Harnes
         for one in (plain, apart):
             stack.enter_context(one.load)
         yield Harness(folder, site, mariadb, disk, wire, plain, apart, seed)
+    sweep_clocks()
     left = processes_of(folder)
     assert not left, f"still running: {left}"
 
