@@ -24,7 +24,6 @@ from __future__ import annotations
 
 import contextlib
 import http.client
-import itertools
 import json
 import os
 import subprocess
@@ -119,7 +118,7 @@ class Gnocchi:
             f"[api]\nhost = 127.0.0.1\nport = {self._port}\nauth_mode = basic\n[metricd]\nmetric_processing_delay = 1\n")
         # gnocchi-api finds uWSGI in the path.
         environment = {**os.environ, "PATH": f"{programs}:{os.environ.get('PATH', '')}"}
-        self._upgrade, self._api, self._metricd = (
+        self._upgrade, self._api, self.metricd = (
             Process(name, [str(programs / name), "--config-file", str(configuration)], folder / f"{name}.log",
                     environment=environment) for name in ("gnocchi-upgrade", "gnocchi-api", "gnocchi-metricd"))
         #: Which Gnocchi it is, and how it is set up.
@@ -131,7 +130,7 @@ class Gnocchi:
             if self._upgrade.wait(seconds=START_SECONDS):
                 raise DemoError(f"gnocchi-upgrade failed\n{self._upgrade.tail()}")
             self._api.start()
-            self._metricd.start()
+            self.metricd.start()
             self._api.wait_ready(self._answers, seconds=START_SECONDS)
             self.ask("POST", "/v1/archive_policy", POLICY)
             workers = os.cpu_count() or 1
@@ -144,7 +143,7 @@ class Gnocchi:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for process in (self._metricd, self._api, self._upgrade):
+        for process in (self.metricd, self._api, self._upgrade):
             process.stop()
 
     def ask(self, method: str, path: str, body: Any = None) -> Any:
@@ -169,10 +168,9 @@ class Gnocchi:
 
     def post(self, measures: Measures) -> None:
         """Send measures, by metric; return when all are accepted."""
-        waiting, batches = iter(measures.items()), []
-        a_request = max(1, BATCH // max(1, len(next(iter(measures.values())))))
-        while batch := dict(itertools.islice(waiting, a_request)):
-            batches.append(batch)
+        every = list(measures.items())
+        metrics = max(1, BATCH // len(every[0][1]))
+        batches = [dict(every[start:start + metrics]) for start in range(0, len(every), metrics)]
         with ThreadPoolExecutor(CLIENTS) as clients:
             list(clients.map(partial(self.ask, "POST", "/v1/batch/metrics/measures"), batches))
 
@@ -181,12 +179,8 @@ class Gnocchi:
         deadline = time.monotonic() + PROCESS_SECONDS
         while left := self.ask("GET", "/v1/status?details=false")["storage"]["summary"]["measures"]:
             if time.monotonic() > deadline:
-                raise DemoError(f"Gnocchi has {left} measures unprocessed after {PROCESS_SECONDS} s\n{self._metricd.tail()}")
+                raise DemoError(f"Gnocchi has {left} measures unprocessed after {PROCESS_SECONDS} s\n{self.metricd.tail()}")
             time.sleep(0.2)  # a status walks through all the files, on the processors that metricd needs
-
-    def rest(self) -> None:
-        """Stop metricd: nothing is to be processed any more."""
-        self._metricd.stop()
 
     def _answers(self) -> bool:
         try:
@@ -210,6 +204,8 @@ def written(folder: Path, server: MariaDB, gnocchi: Gnocchi | None, accounts: in
         took = time.monotonic() - began
         ways["Gnocchi, processed"] = lambda: posted(gnocchi, site, metrics, accepted)
     found = interleaved(ways, rounds)
+    for each_of in sites.values():
+        each_of.engine.dispose()
     case = Case(f"{accounts:,} accounts, a row or {len(METRICS)} measures each", "rows/s", "flush, MariaDB", found)
     if gnocchi is None:
         return case
@@ -235,7 +231,11 @@ def posted(gnocchi: Gnocchi, site: Site, metrics: Sequence[Mapping[str, str]], a
         accepted.append(rate(len(metrics), lambda: gnocchi.post(measures)))
         gnocchi.process()
 
-    return rate(len(metrics), process)
+    found = rate(len(metrics), process)
+    last, put = site.rows[-1], CELL_INDEX["put_count"]
+    kept = gnocchi.ask("GET", f"/v1/metric/{metrics[-1]['PUT']}/measures?aggregation=sum&start={period}")
+    assert [value for _, _, value in kept] == [last.cells[put]], kept
+    return found
 
 
 def of(ids: Mapping[str, str], hours: Sequence[tuple[int, Sequence[int]]]) -> Measures:
@@ -260,7 +260,7 @@ def summed(folder: Path, server: MariaDB, gnocchi: Gnocchi | None, rounds: int) 
                 f" ON a.id = h.account_id WHERE a.name = '{name.decode()}' ORDER BY h.period").all()
         gnocchi.post(of(ids, [(row[0], row[1:]) for row in rows]))
         gnocchi.process()
-        gnocchi.rest()
+        gnocchi.metricd.stop()
     cases = []
     configuration = f"[DEFAULT]\ndatabase = {url}\n[api]\nauth = none\nallow_anonymous = true\n"
     with ApiServer(folder, configuration) as service:
