@@ -22,6 +22,7 @@ from swiftstats.api.service import Environ, Service
 from swiftstats.api.table_params import TableGiven
 from swiftstats.config import Config
 from swiftstats.errors import DatabaseAway
+from swiftstats.names import text_of
 from swiftstats.represent.negotiate import DEFAULT
 from swiftstats.store import engine as store
 
@@ -111,7 +112,7 @@ class Application:
         path, method = environ.get("PATH_INFO", ""), environ["REQUEST_METHOD"]
         route = self._table.find(path)
         if route is None:
-            shown = path.encode("latin-1").decode("utf-8", "backslashreplace")
+            shown = text_of(path.encode("latin-1"))
             raise faults.unknown_path(shown, [each.path for each in routes.ROUTES])
         if method not in route.methods:
             raise faults.wrong_method(method, route.methods)

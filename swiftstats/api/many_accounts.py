@@ -15,13 +15,13 @@ from swiftstats.api.auth.caller import Forbidden, Scope
 from swiftstats.api.body import Body, streamed
 from swiftstats.api.service import Environ, Service
 from swiftstats.api.table_params import TableGiven
+from swiftstats.names import text_of
 from swiftstats.query import selection, table, table_header, table_lines
 from swiftstats.query.selection import Selection
 from swiftstats.query.table import Lines, Stream
 from swiftstats.query.table_question import TableQuestion, marker_of
 from swiftstats.represent import listing, table_csv, table_formats
 from swiftstats.represent.listing import Listing
-from swiftstats.represent.table_names import text_of
 from swiftstats.store import engine as store
 from swiftstats.store import losses, petnames, status
 from swiftstats.store.many import Found

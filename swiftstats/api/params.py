@@ -14,6 +14,7 @@ from typing import Any, Mapping, Sequence
 from urllib.parse import unquote_to_bytes
 
 from swiftstats.config import Config
+from swiftstats.names import text_of
 from swiftstats.query.question import Fault, Question, ask, fault
 from swiftstats.represent import negotiate
 
@@ -68,7 +69,7 @@ class Given:
         """Keep a parameter that came once, in UTF-8."""
         if not values:
             return
-        shown = " and ".join(value.decode("utf-8", "backslashreplace") for value in values)
+        shown = " and ".join(text_of(value) for value in values)
         if len(values) > 1:
             self.faults.append(fault(name, shown, f"one {name}, not {len(values)}"))
             return

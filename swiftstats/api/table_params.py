@@ -9,6 +9,7 @@ from typing import Any, Mapping
 
 from swiftstats.api.params import split
 from swiftstats.config import Config
+from swiftstats.names import text_of
 from swiftstats.query import table_question
 from swiftstats.query.question import BadQuestion, Fault, fault
 from swiftstats.query.table_question import TableQuestion
@@ -27,7 +28,7 @@ class TableGiven:
             try:
                 self.values.setdefault(name, []).append(value.decode("utf-8"))
             except UnicodeDecodeError:
-                self.faults.append(fault(name, value.decode("utf-8", "backslashreplace"), "text in UTF-8"))
+                self.faults.append(fault(name, text_of(value), "text in UTF-8"))
         self.acceptable = True
         self.format = self._format(self.values.pop("format", []), self.values.pop("t", []))
 

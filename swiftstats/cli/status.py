@@ -13,11 +13,11 @@ from swiftstats.cli.server import moment, now_of
 from swiftstats.config import Config
 from swiftstats.errors import StoreError
 from swiftstats.journal.spool import Spool
+from swiftstats.names import text_of
 from swiftstats.query import site as sites
 from swiftstats.query.site import Site, Space, outcome
 from swiftstats.represent import as_table, bars, people
 from swiftstats.store import engine as store
-from swiftstats.store.losses import Loss
 from swiftstats.store.writers import ServerStatus
 
 DESCRIPTION = (
@@ -94,7 +94,7 @@ def _json(site: Site | None) -> dict[str, Any]:
         "losses": [
             {
                 "begin": periods.iso(loss.begin), "end": periods.iso(loss.end), "server": loss.server, "writer": loss.incarnation,
-                "kind": loss.kind, "subject": _subject(loss), "requests": loss.requests, "bytes_in": loss.bytes_in,
+                "kind": loss.kind, "subject": text_of(loss.subject), "requests": loss.requests, "bytes_in": loss.bytes_in,
                 "bytes_out": loss.bytes_out, "detail": loss.detail,
             }
             for loss in site.losses
@@ -123,9 +123,6 @@ def _space_json(found: Space) -> dict[str, Any]:
 def _iso(seconds: int | None) -> str | None:
     return None if seconds is None else periods.iso(seconds)
 
-
-def _subject(loss: Loss) -> str:
-    return loss.subject.decode("utf-8", "backslashreplace")
 
 
 def _table(spool: dict[str, Any], site: Site | None, days: int, *, aligned: bool) -> str:
@@ -198,6 +195,6 @@ def _losses(site: Site, days: int, *, aligned: bool) -> str:
     if not site.losses:
         return f"No losses in the last {days} days.\n"
     titles = ("Lost from", "to", "Server", "Kind", "Subject", "Requests", "Bytes in", "Bytes out", "Detail")
-    body = [(moment(loss.begin), moment(loss.end), loss.server, loss.kind, _subject(loss), loss.requests, loss.bytes_in,
+    body = [(moment(loss.begin), moment(loss.end), loss.server, loss.kind, text_of(loss.subject), loss.requests, loss.bytes_in,
              loss.bytes_out, loss.detail) for loss in site.losses]
     return as_table.rows(titles, body, aligned=aligned)

@@ -17,6 +17,7 @@ from swiftstats import fields, periods
 from swiftstats.cli.server import now_of
 from swiftstats.config import Config
 from swiftstats.errors import StoreError
+from swiftstats.names import text_of
 from swiftstats.query import busiest
 from swiftstats.query.busiest import BY, Busiest
 from swiftstats.represent import as_table, bars, people
@@ -84,7 +85,7 @@ def written(seen: Look, by: str, *, aligned: bool) -> str:
     """Write a look: for a terminal with sizes and bars, else exact."""
     if seen.found is None:
         return "nothing is complete yet\n"
-    totals = [(row.account.decode("utf-8", "backslashreplace"), seen.petnames.get(row.account), row.cells)
+    totals = [(text_of(row.account), seen.petnames.get(row.account), row.cells)
               for row in seen.found.rows] + [("(other)", None, seen.found.others)]
     if not aligned:
         body = [(account, petname, *figures(cells).values()) for account, petname, cells in totals]

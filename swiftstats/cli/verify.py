@@ -15,6 +15,7 @@ from swiftstats import periods
 from swiftstats.collect.logfiles import LogReader
 from swiftstats.config import Config
 from swiftstats.errors import LogFileError, TimeError, UnknownServer
+from swiftstats.names import text_of
 from swiftstats.query.likely import Circumstances
 from swiftstats.query.logged import Logged
 from swiftstats.query.verify import Difference, compare
@@ -171,4 +172,4 @@ def _as_json(found: Iterator[Difference], log: Logged, reader: LogReader) -> int
 
 
 def _account(difference: Difference) -> str:
-    return "all accounts" if difference.account is None else difference.account.decode("utf-8", "backslashreplace")
+    return "all accounts" if difference.account is None else text_of(difference.account)

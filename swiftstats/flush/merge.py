@@ -13,6 +13,7 @@ from swiftstats.fields import CELL_COUNT, CELL_INDEX, REQUEST_CELLS, STORED_MAX,
 from swiftstats.journal.period_file import Loss, PeriodRow
 from swiftstats.journal.snapshot import Row, Snapshot, owner_is_gone
 from swiftstats.journal.spool import Spool, period_of
+from swiftstats.names import text_of
 
 UNKNOWN_NAME = UNKNOWN.encode()
 
@@ -197,7 +198,7 @@ class Totals:
         losses = []
         for incarnation, totals in self.by_incarnation.items():
             for name in [name for name, cells in totals.items() if max(cells) > STORED_MAX]:
-                losses.append(Loss(incarnation, period, end, "overflow", name.decode("utf-8", "backslashreplace"),
+                losses.append(Loss(incarnation, period, end, "overflow", text_of(name),
                                    detail="counters above 2^63-1: " + " ".join(map(str, totals.pop(name)))))
         return losses
 

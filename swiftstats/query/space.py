@@ -13,6 +13,7 @@ from typing import Iterable, Iterator, Optional, Sequence
 from sqlalchemy import Connection
 
 from swiftstats import fields, periods
+from swiftstats.names import text_of
 from swiftstats.query import answer, kept
 from swiftstats.query.answer import Values
 from swiftstats.query.freshness import Header
@@ -135,17 +136,13 @@ def _found(connection: Connection, question: Question, by: str | None) -> Iterat
     if by == "policy":
         for reading, policies in space.policies(*of):
             yield reading, None if policies is None else [
-                (_text(each.name.encode("utf-8", "surrogateescape")), (each.containers, each.objects, each.bytes))
+                (text_of(each.name.encode("utf-8", "surrogateescape")), (each.containers, each.objects, each.bytes))
                 for each in policies]
     elif by == "container":
         for reading, containers in space.containers(*of):
             yield reading, None if containers is None else [
-                (_text(name), (1, objects, size)) for name, objects, size in containers]
+                (text_of(name), (1, objects, size)) for name, objects, size in containers]
     else:
         for reading in space.readings(*of):
             yield reading, None
 
-
-def _text(name: bytes) -> str:
-    """Return a name for an answer; Swift's are UTF-8, and what is not is shown as bytes, so that no format breaks on it."""
-    return name.decode("utf-8", "backslashreplace")

@@ -13,6 +13,7 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.openmetrics import exposition as openmetrics
 
 from swiftstats import fields
+from swiftstats.names import text_of
 from swiftstats.query.busiest import Busiest
 from swiftstats.query.site import Site
 from swiftstats.store.losses import Lost
@@ -123,7 +124,7 @@ def _of_field(name: str) -> Callable[[Busiest], Iterator[Sample]]:
 
     def samples(found: Busiest) -> Iterator[Sample]:
         for row in found.rows:
-            yield (row.account.decode("utf-8", "backslashreplace"),), fields.values(row.cells)[at]
+            yield (text_of(row.account),), fields.values(row.cells)[at]
         yield (OTHER,), fields.values(found.others)[at]
 
     return samples
@@ -131,7 +132,7 @@ def _of_field(name: str) -> Callable[[Busiest], Iterator[Sample]]:
 
 def _requests(found: Busiest) -> Iterator[Sample]:
     for row in found.rows:
-        yield (row.account.decode("utf-8", "backslashreplace"),), row.requests
+        yield (text_of(row.account),), row.requests
     yield (OTHER,), fields.requests(found.others)
 
 

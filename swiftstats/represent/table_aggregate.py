@@ -13,10 +13,10 @@ import json
 from itertools import groupby
 from typing import Any
 
+from swiftstats.names import text_of
 from swiftstats.query import steps
 from swiftstats.query.table import Page
 from swiftstats.query.table_question import marker_of
-from swiftstats.represent.table_names import text_of
 
 
 def page(answer: Page) -> bytes:

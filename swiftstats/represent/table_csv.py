@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Callable, Iterator, Sequence
 from urllib.parse import quote
 
+from swiftstats.names import text_of
 from swiftstats.query import steps
 from swiftstats.query.table import Stream
 from swiftstats.query.table_header import TableHeader
@@ -15,7 +16,7 @@ from swiftstats.query.table_question import TableQuestion
 from swiftstats.query.table_rows import Row
 from swiftstats.represent.as_csv import CUT, cell, listed, quoted
 from swiftstats.represent.chunks import chunks
-from swiftstats.represent.table_names import keys, text_of
+from swiftstats.represent.table_names import keys
 
 
 def stream(answer: Stream) -> Iterator[bytes]:
@@ -47,7 +48,7 @@ def row_writer(question: TableQuestion, cell: Callable[[str], str] = cell) -> Ca
         elif grouped:
             cells.append(cell(row.group or ""))
         if row.server is not None:
-            cells.append(cell(row.server.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")))
+            cells.append(cell(text_of(row.server.encode("utf-8", "surrogateescape"))))
         if stepped:
             cells.append(steps.iso(row.time, question.zone))
         cells.append("yes" if row.complete else "no")

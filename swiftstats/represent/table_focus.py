@@ -10,12 +10,12 @@ import json
 from typing import Iterator
 
 from swiftstats import periods
+from swiftstats.names import text_of
 from swiftstats.query.table import Stream
 from swiftstats.query.table_header import TableHeader
 from swiftstats.query.table_rows import Row
 from swiftstats.represent.as_csv import CUT, cell
 from swiftstats.represent.chunks import chunks
-from swiftstats.represent.table_names import text_of
 
 #: Figure: its unit, in the names that FOCUS has for units, and what is charged for.
 METERS = {

@@ -8,13 +8,13 @@ from __future__ import annotations
 import json
 from typing import Any, Callable, Iterator
 
+from swiftstats.names import text_of
 from swiftstats.query import steps
 from swiftstats.query.table import Page, Stream
 from swiftstats.query.table_header import TableHeader
 from swiftstats.query.table_question import TableQuestion, marker_of
 from swiftstats.query.table_rows import Row
 from swiftstats.represent.chunks import chunks
-from swiftstats.represent.table_names import text_of
 
 
 def page(answer: Page) -> bytes:

@@ -5,11 +5,6 @@ from __future__ import annotations
 from swiftstats.query.table_question import TableQuestion
 
 
-def text_of(name: bytes) -> str:
-    """Return an account's name as text; Swift's are UTF-8, and what is not is shown as bytes, so that no format breaks on it."""
-    return name.decode("utf-8", "backslashreplace")
-
-
 def keys(question: TableQuestion) -> tuple[str, ...]:
     """Return what says of a row what it is of: in this order, and as `cells` has them."""
     of = ("account", "petname") if question.by_account else ("group",) if question.by_group else ()

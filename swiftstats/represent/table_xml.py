@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Callable
 
+from swiftstats.names import text_of
 from swiftstats.query import steps
 from swiftstats.query.table import Page
 from swiftstats.query.table_header import TableHeader
@@ -11,7 +12,6 @@ from swiftstats.query.table_question import TableQuestion, marker_of
 from swiftstats.query.table_rows import Row
 from swiftstats.represent.as_xml import DECLARATION, escape
 from swiftstats.represent.table_json import header_object
-from swiftstats.represent.table_names import text_of
 
 #: What is in a list of the query element.
 _ITEMS = {"waiting_for": "server", "unknown": "account", "unknown_groups": "group", "incomplete": "period", "corrected": "period"}

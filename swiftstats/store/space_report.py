@@ -12,6 +12,7 @@ from typing import Any, Mapping, Optional, Sequence
 
 from swiftstats.errors import SwiftStatsError
 from swiftstats.fields import NAME_BYTES, STORED_MAX
+from swiftstats.names import text_of
 from swiftstats.store.schema import REPLICA_BYTES
 
 ACTIVE, DELETED, MISSING = "active", "deleted", "missing"
@@ -29,7 +30,7 @@ class UnfitReport(SwiftStatsError, ValueError):
 
     def __init__(self, account: object, trouble: str) -> None:
         self.account, self.trouble = account, trouble
-        shown = account.decode("utf-8", "backslashreplace") if isinstance(account, bytes) else repr(account)
+        shown = text_of(account) if isinstance(account, bytes) else repr(account)
         super().__init__(f"account {shown}: {trouble}")
 
 

@@ -10,6 +10,7 @@ from typing import Any, Mapping, Optional, Sequence
 from urllib.parse import quote, urlencode
 
 from swiftstats.api.params import split
+from swiftstats.names import text_of
 from swiftstats.query.question import BadQuestion, Fault, fault
 from swiftstats.query.table_question import PARAMETERS
 from swiftstats.represent import people
@@ -52,7 +53,7 @@ def read(environ: Mapping[str, Any], *, known: Sequence[str] = PARAMETERS, fixed
         try:
             value = raw.decode("utf-8")
         except UnicodeDecodeError:
-            faults.append(fault(name, raw.decode("utf-8", "backslashreplace"), "text in UTF-8"))
+            faults.append(fault(name, text_of(raw), "text in UTF-8"))
             continue
         if name not in may:
             faults.append(fault(name, value, f"one of {', '.join(may)}"))

@@ -21,6 +21,7 @@ from swiftstats.api.pages.shell import Shell, page, redirect
 from swiftstats.api.params import environ_name, split
 from swiftstats.api.service import Environ, Service
 from swiftstats.errors import SwiftStatsError
+from swiftstats.names import text_of
 from swiftstats.query import table_question
 from swiftstats.query.question import BadQuestion, fault
 from swiftstats.query.standing import Standing, standing
@@ -132,7 +133,7 @@ class Pages:
         return page("usage.html", shell=self._shell(environ, root, scope, "/usage"), **found)
 
     def _account(self, environ: Environ, root: str, rest: str) -> Response:
-        name = rest.encode("latin-1").decode("utf-8", "backslashreplace")
+        name = text_of(rest.encode("latin-1"))
         given = asked.read(environ, known=account.PARAMETERS if name else (*account.PARAMETERS, "account"))
         name = name or given.text("account") or ""
         with self._read() as (connection, now):
@@ -215,13 +216,13 @@ class Pages:
 def _shown(environ: Environ) -> str:
     """Return a request's path as text."""
     path: str = environ.get("PATH_INFO", "")
-    return path.encode("latin-1").decode("utf-8", "backslashreplace")
+    return text_of(path.encode("latin-1"))
 
 
 def home(scope: Scope) -> str:
     """Return the first page of somebody: all that may be read, or the only account."""
     if not scope.all and len(scope.accounts) == 1 and not scope.prefixes:
-        return asked.account_path(scope.accounts[0].decode("utf-8", "backslashreplace"))
+        return asked.account_path(text_of(scope.accounts[0]))
     return "/usage"
 
 

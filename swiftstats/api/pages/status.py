@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 
 from swiftstats import fields, periods
 from swiftstats.api.pages import strip
+from swiftstats.names import text_of
 from swiftstats.query import site
 from swiftstats.query.busiest import BY
 from swiftstats.query.site import Site
@@ -79,8 +80,9 @@ def _busiest(connection: Connection, begin: int, end: int) -> list[Busy]:
         counted = {start: fields.values(cells) for start, cells in found.get((each.id, None), [])}
         requests = {start: sum(values[number] for number in _METHODS) for start, values in counted.items()}
         usual = int(median(requests.get(start, 0) for start in edges[:-2]))
-        now, sent = requests.get(begin, 0), counted[begin][_BYTES_OUT] if begin in counted else 0
-        rows.append(Busy(each.name.decode("utf-8", "backslashreplace"), now, sent, 10 * now // usual if usual else None))
+        now = requests.get(begin, 0)
+        if now:
+            rows.append(Busy(text_of(each.name), now, counted[begin][_BYTES_OUT], 10 * now // usual if usual else None))
     return rows
 
 

@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 from swiftstats.api.pages import spans, strip
 from swiftstats.api.pages.asked import Asked
 from swiftstats.fields import METHODS
+from swiftstats.names import text_of
 from swiftstats.petnames import SEPARATOR
 from swiftstats.query import table
 from swiftstats.query.question import BadQuestion, fault
@@ -174,4 +175,4 @@ def _sum(lines: Sequence[Line], number: int, column: Column, final: bool) -> Sum
 
 def _text(name: Optional[bytes]) -> Optional[str]:
     """Return an account's name as text; what is no UTF-8 is shown as bytes."""
-    return None if name is None else name.decode("utf-8", "backslashreplace")
+    return None if name is None else text_of(name)
