@@ -347,6 +347,21 @@ def test_partitions(engine: Engine, clock: None) -> None:
 
 
 @on_mariadb
+def test_partitions_of_accounts(engine: Engine, clock: None) -> None:
+    """Where somebody made partitions of accounts instead, they stay, and hours leave by the row."""
+    fill(engine, range(OLD, OLD + 3))
+    rolled(engine)
+    with write(engine) as connection:
+        connection.exec_driver_sql("ALTER TABLE io_hours PARTITION BY KEY (account_id) PARTITIONS 3")
+    leave(engine)
+    assert hours_left(engine) == 0
+    with read(engine) as connection:
+        assert dialects.of(engine).partitions(connection, schema.io_hours) == []
+        assert connection.exec_driver_sql("SELECT COUNT(*) FROM information_schema.partitions WHERE table_schema = DATABASE()"
+                                          " AND table_name = 'io_hours'").scalar() == 3
+
+
+@on_mariadb
 def test_a_long_answer_is_not_cut_off(engine: Engine, clock: None) -> None:
     """While an answer is sent nothing under it is dropped; flushers wait a moment at most, and later it leaves."""
     one, _ = fill(engine, range(OLD, OLD + 3))

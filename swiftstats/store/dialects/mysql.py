@@ -193,7 +193,7 @@ class MySQL(Dialect):
         found = connection.execute(text(
             "SELECT partition_name, partition_description, table_rows, data_length + index_length"
             " FROM information_schema.partitions WHERE table_schema = DATABASE()"
-            " AND table_name = :name AND partition_name IS NOT NULL"
+            " AND table_name = :name AND partition_method = 'RANGE'"  # others' are not of days
             " ORDER BY partition_ordinal_position").bindparams(name=table.name))
         return [Partition(name, None if bound == "MAXVALUE" else int(bound), int(rows or 0), int(size or 0))
                 for name, bound, rows, size in found]
