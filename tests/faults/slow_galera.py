@@ -11,8 +11,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy import Connection
 
+from swiftstats import migrations
 from swiftstats.demo.processes import Process, wait_for
+from swiftstats.errors import DatabaseBusy
+from swiftstats.fields import CELL_COUNT
+from swiftstats.flush.shipping import transact
+from swiftstats.store import engine as engines
+from swiftstats.store import usage, writers
+from tests.contract.test_store_writers import HOUR, T, close, register
 from tests.faults.host import command
 from tests.faults.load import COUNT
 from tests.faults.wire import Wire
@@ -155,3 +163,33 @@ def test_flushers_on_two_nodes(cluster: Cluster, flusher: Flusher, other: Flushe
         other.count(2000)
     flusher.wait()
     other.wait()
+
+
+@pytest.mark.parametrize("first", ["merge", "complete"])
+def test_refused_where_one_server_waits(cluster: Cluster, first: str) -> None:
+    """What would wait for another's COMMIT on one server is refused between nodes; done again, it sees what the other did."""
+    url = cluster.nodes[0].url()
+    here, there = engines.create(url), engines.create(url.replace(f":{cluster.nodes[0].port}/", f":{cluster.nodes[1].port}/"))
+    migrations.upgrade(here, ("AUTH_",))
+    with engines.write(here) as connection:
+        one, two = register(connection, "proxy-1", "a"), register(connection, "proxy-2", "b")
+        close(connection, one, through=T + HOUR)
+    seen = f"SELECT closed_through FROM {here.url.database}.writers WHERE id = {one.id}"
+    wait_for(lambda: cluster.nodes[1].execute(seen) == [(T + HOUR,)], seconds=30, what="the other node to have it")
+
+    def merge(connection: Connection) -> None:
+        usage.merge(connection, writer=one, period=T, rows=[(b"AUTH_a", (1,) * CELL_COUNT)], now=T)
+
+    def complete(connection: Connection) -> None:
+        close(connection, two, through=T + HOUR)
+
+    earlier, later = (merge, complete) if first == "merge" else (complete, merge)
+    with pytest.raises(DatabaseBusy), engines.write(here) as connection:
+        earlier(connection)
+        transact(there, later)
+    transact(here, earlier)
+    with engines.read(here) as connection:
+        assert writers.complete_through(connection).complete_through == T + HOUR
+        assert usage.corrections_between(connection, b"AUTH_a", T, T + HOUR) == ([T] if first == "merge" else [])
+    here.dispose()
+    there.dispose()
