@@ -18,7 +18,7 @@ from swiftstats import fields, periods
 from swiftstats.demo.processes import DemoError, wait_for
 from swiftstats.demo.site import Site
 from swiftstats.store import engine as engines
-from swiftstats.store import usage
+from swiftstats.store import usage, writers
 from tests.faults import host as hosts
 from tests.faults import losses
 from tests.faults.host import Host
@@ -157,6 +157,7 @@ class Harness:
         for one in self.hosts:
             one.wait_closed(end)
             one.flush()
+        self._wait_complete(end)
         logs = [str(proxy.access_log) for proxy in self.site.swift.proxies if proxy.access_log.exists()]
         _, said = verify(self.plain.configuration, "--begin", periods.format(begin), "--end", periods.format(end),
                          "--access-log", *logs)
@@ -187,6 +188,19 @@ class Harness:
             self.plain.command("server", "retire", gone, "--yes")
         wait_for(lambda: "Waiting For" not in asker.json("AUTH_test")[0], seconds=90, what="answers that are final")
         assert sum(seen.finished["PUT"] for seen in everything.values()) > 100, "there was no load"
+
+    def _wait_complete(self, moment: int) -> None:
+        """Return when the site is complete through a moment, as it is some sweeps after a host booted again."""
+        deadline = time.monotonic() + 60
+        while True:
+            with engines.read(self.engine) as connection:
+                found = writers.complete_through(connection)
+            if found.complete_through is not None and found.complete_through >= moment:
+                return
+            assert time.monotonic() < deadline, (
+                f"seed {self.seed}: not complete through {moment}, waiting for {found.waiting_for(moment)}\n"
+                + self.plain.command("server", "list") + "\n".join(one.flusher.tail() for one in self.hosts))
+            hosts.until(time.time() + 0.2)
 
     def _remember_shipped(self, turns: dict[str, int]) -> None:
         for one in self.hosts:
