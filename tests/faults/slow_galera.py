@@ -11,15 +11,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Engine
 
 from swiftstats import migrations
 from swiftstats.demo.processes import Process, wait_for
 from swiftstats.errors import DatabaseBusy
 from swiftstats.fields import CELL_COUNT
 from swiftstats.flush.shipping import transact
+from swiftstats.store import dialects, usage, writers
 from swiftstats.store import engine as engines
-from swiftstats.store import usage, writers
+from swiftstats.store.schema import io_hours
 from tests.contract.test_store_writers import HOUR, T, close, register
 from tests.faults.host import command
 from tests.faults.load import COUNT
@@ -165,12 +166,18 @@ def test_flushers_on_two_nodes(cluster: Cluster, flusher: Flusher, other: Flushe
     other.wait()
 
 
+def _through(cluster: Cluster, *numbers: int) -> list[Engine]:
+    """Return engines on a fresh database, each through a node."""
+    url, port = cluster.nodes[0].url(), cluster.nodes[0].port
+    found = [engines.create(url.replace(f":{port}/", f":{cluster.nodes[number].port}/")) for number in numbers]
+    migrations.upgrade(found[0], ("AUTH_",))
+    return found
+
+
 @pytest.mark.parametrize("first", ["merge", "complete"])
 def test_refused_where_one_server_waits(cluster: Cluster, first: str) -> None:
     """What would wait for another's COMMIT on one server is refused between nodes; done again, it sees what the other did."""
-    url = cluster.nodes[0].url()
-    here, there = engines.create(url), engines.create(url.replace(f":{cluster.nodes[0].port}/", f":{cluster.nodes[1].port}/"))
-    migrations.upgrade(here, ("AUTH_",))
+    here, there = _through(cluster, 0, 1)
     with engines.write(here) as connection:
         one, two = register(connection, "proxy-1", "a"), register(connection, "proxy-2", "b")
         close(connection, one, through=T + HOUR)
@@ -191,5 +198,24 @@ def test_refused_where_one_server_waits(cluster: Cluster, first: str) -> None:
     with engines.read(here) as connection:
         assert writers.complete_through(connection).complete_through == T + HOUR
         assert usage.corrections_between(connection, b"AUTH_a", T, T + HOUR) == ([T] if first == "merge" else [])
+    here.dispose()
+    there.dispose()
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_dropped_month_ends_readers(cluster: Cluster, number: int) -> None:
+    """Where a month is dropped, who reads the table is refused, on each node, where one server would wait; nobody reads less."""
+    here, there = _through(cluster, 0, number)
+    with engines.write(here) as connection:
+        writer = register(connection, "proxy-1", "a")
+        usage.merge(connection, writer=writer, period=T, rows=[(b"AUTH_a", (1,) * CELL_COUNT)], now=T)
+    seen = f"SELECT COUNT(*) FROM {here.url.database}.io_hours"
+    wait_for(lambda: cluster.nodes[number].execute(seen) == [(1,)], seconds=30, what="the other node to have it")
+    with pytest.raises(DatabaseBusy), engines.read(there) as reading:
+        assert usage.total(reading, b"AUTH_a", T, T + HOUR) == (1,) * CELL_COUNT
+        with engines.write(here) as connection:
+            dialect = dialects.of(connection)
+            dialect.drop_partitions(connection, io_hours, [dialect.partitions(connection, io_hours)[0].name])
+        wait_for(lambda: usage.total(reading, b"AUTH_a", T, T + HOUR) != (1,) * CELL_COUNT, seconds=30, what="the refusal")
     here.dispose()
     there.dispose()
