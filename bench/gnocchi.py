@@ -12,7 +12,9 @@ locks are files, of which a round through its 128 sacks takes a fifth of the tim
 Going in, account rows a second on the wall, when all accounts and metrics are known. `flush` is what a sweep does with the rows
 of a period. `accepted` is the eight figures that the 2012 answers have, as eight metrics an account, POSTed by four clients to
 `/v1/batch/metrics/measures`, a thousand measures a request, until the last is answered 202; `processed` ends when
-`/v1/status` has nothing left, so that the hour can be asked for. Both are of the same POSTs.
+`/v1/status` has nothing left, so that the hour can be asked for. Both are of the same POSTs. The second table is of the same
+work, in seconds of the processor: of what works on it and of its database server, without the four clients. It is the one to
+compare by where a machine is busy with other things: a flush fits into a moment, a minute of metricd does not.
 
 Coming out, milliseconds a question, of one account with a row in each hour of a year, one server. `sum` is what the service asks
 of the store; `answer` is a GET of `io_sum` from `swiftstats api`; `Gnocchi` is one POST to `/v1/aggregates` that has the eight
@@ -26,6 +28,7 @@ import contextlib
 import http.client
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -44,7 +47,7 @@ from bench.flush import Site, rate
 from bench.rounds import ROOT, Case, interleaved, parser, report, say
 from bench.sums import each, total
 from swiftstats import migrations
-from swiftstats.demo.processes import DemoError, Process, free_port
+from swiftstats.demo.processes import DemoError, Process, free_port, group_members
 from swiftstats.fields import CELL_INDEX, CELLS, FIELDS
 from swiftstats.periods import DAY, HOUR
 from swiftstats.store import engine as engines
@@ -70,6 +73,8 @@ def main() -> int:
     options = parser(__doc__, rounds=3)
     options.add_argument("--accounts", type=int, default=1000)
     arguments = options.parse_args()
+    # Told to end, it stops what it has started: Gnocchi's processes are in sessions of their own.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     with tempfile.TemporaryDirectory(prefix="swiftstats-bench-") as name, contextlib.ExitStack() as stack:
         folder = Path(name)
         server = stack.enter_context(MariaDB(name, options=stores.OPTIONS))
@@ -81,7 +86,7 @@ def main() -> int:
         except DemoError as error:
             about = f"left out: {str(error).splitlines()[0]}"
             say(f"Gnocchi is {about}")
-        cases = [written(folder, server, gnocchi, arguments.accounts, arguments.rounds),
+        cases = [*written(folder, server, gnocchi, arguments.accounts, arguments.rounds),
                  *summed(folder, server, gnocchi, arguments.rounds)]
     cases = [replace(case, notes={**case.notes, "Gnocchi": about}) for case in cases]
     return report("gnocchi", cases, arguments.json, accounts=arguments.accounts)
@@ -182,6 +187,11 @@ class Gnocchi:
                 raise DemoError(f"Gnocchi has {left} measures unprocessed after {PROCESS_SECONDS} s\n{self.metricd.tail()}")
             time.sleep(0.2)  # a status walks through all the files, on the processors that metricd needs
 
+    @property
+    def pids(self) -> list[int]:
+        """Its processes."""
+        return [*group_members(self._api.pid), *group_members(self.metricd.pid)]
+
     def _answers(self) -> bool:
         try:
             self.ask("GET", "/v1/status?details=false")
@@ -190,10 +200,12 @@ class Gnocchi:
         return True
 
 
-def written(folder: Path, server: MariaDB, gnocchi: Gnocchi | None, accounts: int, rounds: int) -> Case:
+def written(folder: Path, server: MariaDB, gnocchi: Gnocchi | None, accounts: int, rounds: int) -> list[Case]:
     """Measure rows into our databases and into Gnocchi."""
     sites = {name: Site(url, accounts) for name, url in (
         ("flush, MariaDB", server.url("bench")), ("flush, SQLite", f"sqlite:///{folder}/bench.db"))}
+    used: dict[str, list[float]] = {}
+    database = [server.pid or 0]
     ways: dict[str, Callable[[], float]] = {name: partial(flushed, site, accounts) for name, site in sites.items()}
     accepted: list[float] = []
     took = 0.0
@@ -203,16 +215,35 @@ def written(folder: Path, server: MariaDB, gnocchi: Gnocchi | None, accounts: in
         metrics = gnocchi.create(row.name.decode() for row in site.rows)
         took = time.monotonic() - began
         ways["Gnocchi, processed"] = lambda: posted(gnocchi, site, metrics, accepted)
-    found = interleaved(ways, rounds)
+
+    def counted(name: str, work: Callable[[], float]) -> float:
+        """Do the work; note its rows a second of the processor."""
+        times, pids = (1, [*database, *gnocchi.pids]) if gnocchi and name not in sites else (EACH, [*database, os.getpid()])
+        before = busy(pids)
+        result = work()
+        used.setdefault(name, []).append(accounts * times / max(busy(pids) - before, 0.01))
+        return result
+
+    found = interleaved({name: partial(counted, name, work) for name, work in ways.items()}, rounds)
+    of_processor = Case(f"{accounts:,} accounts, the same, by the processor", "rows/s", "flush, MariaDB",
+                        {name: rates[-rounds:] for name, rates in used.items()})
     for each_of in sites.values():
         each_of.engine.dispose()
     case = Case(f"{accounts:,} accounts, a row or {len(METRICS)} measures each", "rows/s", "flush, MariaDB", found)
     if gnocchi is None:
-        return case
+        return [case, of_processor]
     case = replace(case, rounds={**found, "Gnocchi, accepted": accepted[-rounds:]})
-    return replace(case, notes={**{f"{name} to Gnocchi, {what}": f"{case.ratio(name, f'Gnocchi, {what}'):,.0f}"
-                                   for name in sites for what in ("accepted", "processed")},
-                                "seconds before that, to make the accounts and metrics in Gnocchi": round(took)})
+    return [replace(case, notes={**{f"{name} to Gnocchi, {what}": f"{case.ratio(name, f'Gnocchi, {what}'):,.0f}"
+                                    for name in sites for what in ("accepted", "processed")},
+                                 "seconds before that, to make the accounts and metrics in Gnocchi": round(took)}),
+            replace(of_processor, notes={f"{name} to Gnocchi": f"{of_processor.ratio(name, 'Gnocchi, processed'):,.0f}"
+                                         for name in sites})]
+
+
+def busy(pids: Iterable[int]) -> float:
+    """Return the seconds of the processor that processes have had."""
+    ticks = (Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:13] for pid in pids)
+    return sum(int(user) + int(system) for user, system in ticks) / os.sysconf("SC_CLK_TCK")
 
 
 def flushed(site: Site, accounts: int) -> float:
