@@ -22,7 +22,7 @@ from swiftstats.store import usage, writers
 from tests.faults import host as hosts
 from tests.faults import losses
 from tests.faults.host import Host
-from tests.faults.machine import Machine
+from tests.faults.machine import Machine, sweep_clocks
 from tests.faults.table import Fault, Loss
 from tests.faults.wire import Wire
 from tests.support.cluster import Asker
@@ -72,6 +72,7 @@ class Harness:
 
     def run(self, fault: Fault, chance: random.Random) -> float:
         """Inject a fault; return the seconds from its end until every answer is right. Raises AssertionError."""
+        sweep_clocks()
         turns = {one.name: one.load.turn() for one in self.hosts}
         for one in self.hosts:
             one.load.settle()

@@ -40,7 +40,10 @@ def processes_of(folder: Path) -> list[str]:
 
 
 def sweep_clocks() -> None:
-    """Remove what libfaketime keeps in shared memory for processes that were killed: the next of the same id would not start."""
+    """Remove what libfaketime keeps in shared memory for processes that were killed.
+
+    The next one of the same id would end as soon as it is started, with status 0 and no word; ids come again within an hour.
+    """
     for entry in Path("/dev/shm").glob("*faketime_s[eh]m_*"):
         if not Path(f"/proc/{entry.name.rpartition('_')[2]}").exists():
             with contextlib.suppress(OSError):
