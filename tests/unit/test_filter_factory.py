@@ -184,8 +184,11 @@ with tempfile.TemporaryDirectory() as spool:
 
 def python39() -> str:
     """Return a Python 3.9; say how to get one where there is none."""
+    import os
+    import pwd
     import shutil
-    for candidate in (*sorted(Path.home().glob(".pyenv/versions/3.9.*/bin/python3.9")), shutil.which("python3.9")):
+    home = Path(pwd.getpwuid(os.getuid()).pw_dir)  # whatever HOME says
+    for candidate in (*sorted(home.glob(".pyenv/versions/3.9.*/bin/python3.9")), shutil.which("python3.9")):
         if candidate and run_python("", str(candidate)).returncode == 0:
             return str(candidate)
     raise AssertionError("no Python 3.9: `pyenv install 3.9`, or a python3.9 on the PATH")
