@@ -10,7 +10,7 @@ The order of CELLS is the order in a segment and in a period file. Unbilled byte
 
 from __future__ import annotations
 
-from typing import NamedTuple, Optional, Sequence, Tuple
+from typing import NamedTuple, Optional, Sequence
 
 #: What is stored: name of the cell (and of its column).
 CELLS = (
@@ -82,6 +82,8 @@ FIELDS = (
           "Body bytes handed to the server in denied and failed requests."),
 )
 
+#: Where each field is in FIELDS, and so in `values`.
+FIELD_INDEX = {field.name: index for index, field in enumerate(FIELDS)}
 #: The figures that are billable requests, by method, as people look at them.
 METHODS = ("GET", "PUT", "HEAD", "POST", "DELETE", "OTHER")
 
@@ -145,7 +147,7 @@ def values(cells: Sequence[int]) -> tuple[int, ...]:
     return tuple(cells[plus] if minus is None else cells[plus] - cells[minus] for plus, minus in _SOURCES)
 
 
-def added(before: Optional[Tuple[int, ...]], cells: Tuple[int, ...]) -> Tuple[int, ...]:
+def added(before: Optional[tuple[int, ...]], cells: tuple[int, ...]) -> tuple[int, ...]:
     """Return the sum of two rows of counters, exact, of which the first may not be there."""
     return cells if before is None else tuple(map(int.__add__, before, cells))
 

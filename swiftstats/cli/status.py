@@ -124,7 +124,6 @@ def _iso(seconds: int | None) -> str | None:
     return None if seconds is None else periods.iso(seconds)
 
 
-
 def _table(spool: dict[str, Any], site: Site | None, days: int, *, aligned: bool) -> str:
     shown = [(f"Spool, {name.replace('_', ' ')}", _word(value)) for name, value in _shown(spool, iso=False).items()]
     parts = [as_table.pairs(shown, aligned=aligned)]

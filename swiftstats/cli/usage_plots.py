@@ -5,24 +5,22 @@ They draw what the account's page draws (query/series.py).
 
 from __future__ import annotations
 
-import time
 from datetime import timezone
 from typing import Callable, Optional, Sequence
 
 from sqlalchemy import Connection
 
 from swiftstats import periods
+from swiftstats.cli.server import now_of
 from swiftstats.config import Config
-from swiftstats.fields import FIELDS, METHODS
+from swiftstats.fields import FIELD_INDEX, METHODS
 from swiftstats.query import steps, table_question
 from swiftstats.query.question import Question
 from swiftstats.query.series import FUTURE, Step, series
 from swiftstats.represent import as_table, bars, people
-from swiftstats.store import engine as store
 
 #: Columns of a terminal that are no step's: a figure's name before, and the most of it behind.
 BESIDE = 48
-_AT = {field.name: number for number, field in enumerate(FIELDS)}
 Write = Callable[[int], str]
 _IO: tuple[tuple[str, tuple[str, ...], Write], ...] = (
     ("Requests", METHODS, people.count), ("Bytes in", ("bytes_in",), people.size), ("Bytes out", ("bytes_out",), people.size))
@@ -33,8 +31,7 @@ def drawn(connection: Connection, question: Question, config: Config, *, space: 
     granularity = fitting(question, min(columns - BESIDE, config.max_periods))
     if granularity is None:
         return ""
-    clock = store.clock(connection)
-    now = time.time() if clock is None else clock
+    now = now_of(connection)
     given = {"account": [question.asked], "begin": [periods.format(question.begin)], "end": [periods.format(question.end)],
              "granularity": [granularity]}
     found = series(connection, table_question.ask(given, prefixes=config.reseller_prefix, period_seconds=config.period_seconds,
@@ -42,9 +39,8 @@ def drawn(connection: Connection, question: Question, config: Config, *, space: 
     figures = [("Space", [step.space.last for step in found], people.size)] if space else [
         (name, [_sum(step, names) for step in found], write) for name, names, write in _IO]
     begun = sum(step.state != FUTURE for step in found)
-    lines = [(name, bars.columns(values, begun=begun), _most(found, values, write)) for name, values, write in figures]
-    title = f"{people.span(question.begin, question.end)}, by {granularity}"
-    return f"\n{title}\n" + "".join(as_table.rows(("", "", ""), lines, aligned=True).splitlines(keepends=True)[1:])
+    lines = [(name, f"{bars.columns(values, begun=begun)}  {_most(found, values, write)}") for name, values, write in figures]
+    return f"\n{people.span(question.begin, question.end)}, by {granularity}\n" + as_table.pairs(lines, aligned=True)
 
 
 def fitting(question: Question, columns: int) -> Optional[str]:
@@ -61,7 +57,7 @@ def fitting(question: Question, columns: int) -> Optional[str]:
 
 
 def _sum(step: Step, names: Sequence[str]) -> Optional[int]:
-    return None if step.io is None else sum(step.io[_AT[name]] for name in names)
+    return None if step.io is None else sum(step.io[FIELD_INDEX[name]] for name in names)
 
 
 def _most(shown: Sequence[Step], values: Sequence[Optional[int]], write: Write) -> str:

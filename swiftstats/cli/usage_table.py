@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import argparse
 import sys
-import time
 from typing import BinaryIO, Iterator, Optional
 
 from sqlalchemy import Connection
 
 from swiftstats.cli.progress import Progress
+from swiftstats.cli.server import now_of
 from swiftstats.config import Config
 from swiftstats.fields import FIELDS
 from swiftstats.query import selection, steps, table, table_question
@@ -62,8 +62,7 @@ def run(arguments: argparse.Namespace, config: Config) -> int:
     engine = store.create(config.require("database"))
     store.check_schema(engine)
     with store.read(engine) as connection:
-        clock = store.clock(connection)
-        now = time.time() if clock is None else clock
+        now = now_of(connection)
         limited = arguments.format == "table" and out.isatty()
         question = question_of(arguments, config, now=now, limited=limited)
         if limited or arguments.limit is not None or arguments.format in ("json", "xml"):

@@ -145,4 +145,3 @@ def _found(connection: Connection, question: Question, by: str | None) -> Iterat
     else:
         for reading in space.readings(*of):
             yield reading, None
-

@@ -15,7 +15,7 @@ from typing import Iterator, NamedTuple, Optional
 from sqlalchemy import Connection
 
 from swiftstats import fields
-from swiftstats.fields import CELL_COUNT
+from swiftstats.fields import CELL_COUNT, FIELD_INDEX
 from swiftstats.query import table_header
 from swiftstats.query.selection import BATCH, Selection
 from swiftstats.query.table_groups import GroupSums
@@ -173,7 +173,7 @@ def _top(connection: Connection, question: TableQuestion, selection: Selection) 
     if selection.names or selection.groups or len(selection.prefixes) > 1:
         most = list({each.id: each for each in (*most, *many.named(connection, selection.names))}.values())
         sums = many.sums(connection, [each.id for each in most], question.begin, question.end)
-        at = fields.FIELDS.index(of)
+        at = FIELD_INDEX[of.name]
         most.sort(key=lambda each: (-fields.values(sums.get((each.id, None), _NOTHING))[at], each.name))
     size = batch_size(question, BATCH)
     for start in range(0, len(most[:question.limit]), size):
@@ -183,7 +183,7 @@ def _top(connection: Connection, question: TableQuestion, selection: Selection) 
 def _top_of_groups(connection: Connection, question: TableQuestion, selection: Selection) -> list[Found]:
     """Return the greatest accounts of groups, read some at a time."""
     assert question.order is not None
-    at = fields.FIELDS.index(question.order)
+    at = FIELD_INDEX[question.order.name]
     most: list[tuple[int, Found]] = []
     for batch in selection.walk(connection, None):
         sums = many.sums(connection, [each.id for each in batch], question.begin, question.end)

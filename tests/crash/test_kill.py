@@ -94,4 +94,3 @@ def _kill_worker(site: Site, chance: random.Random) -> None:
     victim = chance.choice(candidates())
     site.swift.proxy.kill_worker(victim)
     site.swift.proxy.wait_for_workers(without=[victim])
-

@@ -123,5 +123,3 @@ class Machine:
     def boot_again(self) -> None:
         """Get another boot id: in the file that is mounted over the kernel's."""
         self._boot.write_text(f"{uuid.uuid4()}\n")
-
-

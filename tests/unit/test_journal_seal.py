@@ -210,4 +210,3 @@ def test_not_looking_again_after_making_a_segment_would_lose(explorer: Explorer,
     scenario.make = make  # type: ignore[method-assign]
     monkeypatch.setattr(Counters, "_closed_through", closed_through)
     finds_the_fault(explorer, scenario)
-

@@ -11,8 +11,7 @@ from sqlalchemy import Connection
 from swiftstats import fields, periods
 from swiftstats.api.pages import beneath, drawing, spans, strip
 from swiftstats.api.pages.asked import Asked
-from swiftstats.api.pages.drawing import AT
-from swiftstats.fields import METHODS
+from swiftstats.fields import FIELD_INDEX, METHODS
 from swiftstats.query import steps
 from swiftstats.query.question import BadQuestion, Fault
 from swiftstats.query.series import Series, Step, series
@@ -85,7 +84,7 @@ def _tiles(connection: Connection, found: Series, units: str) -> list[Tile]:
     before = _Before(connection, found)
 
     def io(*names: str) -> Optional[int]:
-        return None if total.io is None else sum(total.io[AT[name]] for name in names)
+        return None if total.io is None else sum(total.io[FIELD_INDEX[name]] for name in names)
 
     space = total.space
     read = "no reading in this range" if found.read_at is None else f"read {people.moment(found.read_at, header.question.zone)}"
@@ -124,7 +123,7 @@ class _Before:
         """Say by how much the sum of some fields is more or less; nothing where either side is not known, or was zero."""
         if self._now is None:
             return ""
-        now, then = (sum(values[AT[name]] for name in names) for values in (self._now, self._then))
+        now, then = (sum(values[FIELD_INDEX[name]] for name in names) for values in (self._now, self._then))
         if not then:
             return ""
         percent = (200 * abs(now - then) + then) // (2 * then)
@@ -152,4 +151,4 @@ def _sum(plot: plots.Plot, total: Step) -> Optional[tuple[int, ...]]:
     if plot.line or total.io is None:
         return None
     names = METHODS if plot.name == "requests" else ("bytes_in", "bytes_out")
-    return tuple(total.io[AT[name]] for name in names)
+    return tuple(total.io[FIELD_INDEX[name]] for name in names)

@@ -5,13 +5,11 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Callable, Iterator, Optional, Sequence
 
-from swiftstats import fields
-from swiftstats.fields import METHODS
+from swiftstats.fields import FIELD_INDEX, METHODS
 from swiftstats.query.series import FINAL, FUTURE, OPEN, UNKNOWN, Series, Step
 from swiftstats.query.table_question import TableQuestion
 from swiftstats.represent import people, plots
 
-AT = {field.name: number for number, field in enumerate(fields.FIELDS)}
 #: About how many times stand along the bottom.
 _TICKS = 7
 Values = Optional[tuple[int, ...]]
@@ -45,7 +43,7 @@ def drawn(found: Series, units: str) -> tuple[plots.Plot, ...]:
 
 
 def _of(step: Step, names: Sequence[str]) -> Values:
-    return None if step.io is None else tuple(step.io[AT[name]] for name in names)
+    return None if step.io is None else tuple(step.io[FIELD_INDEX[name]] for name in names)
 
 
 def _one(value: Optional[int]) -> Values:

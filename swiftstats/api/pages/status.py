@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 
 from swiftstats import fields, periods
 from swiftstats.api.pages import strip
+from swiftstats.fields import FIELD_INDEX, METHODS
 from swiftstats.names import text_of
 from swiftstats.query import site
 from swiftstats.query.busiest import BY
@@ -24,8 +25,6 @@ from swiftstats.store.writers import ServerStatus
 DAYS, LOSSES = 7, 100
 BUSIEST = 5
 COUNTED = 10_000
-_BYTES_OUT = next(number for number, field in enumerate(fields.FIELDS) if field.name == "bytes_out")
-_METHODS = tuple(number for number, field in enumerate(fields.FIELDS) if field.name in fields.METHODS)
 
 
 @dataclass(frozen=True)
@@ -78,11 +77,12 @@ def _busiest(connection: Connection, begin: int, end: int) -> list[Busy]:
     rows = []
     for each in top:
         counted = {start: fields.values(cells) for start, cells in found.get((each.id, None), [])}
-        requests = {start: sum(values[number] for number in _METHODS) for start, values in counted.items()}
+        requests = {start: sum(values[FIELD_INDEX[name]] for name in METHODS) for start, values in counted.items()}
         usual = int(median(requests.get(start, 0) for start in edges[:-2]))
         now = requests.get(begin, 0)
         if now:
-            rows.append(Busy(text_of(each.name), now, counted[begin][_BYTES_OUT], 10 * now // usual if usual else None))
+            sent = counted[begin][FIELD_INDEX["bytes_out"]]
+            rows.append(Busy(text_of(each.name), now, sent, 10 * now // usual if usual else None))
     return rows
 
 
