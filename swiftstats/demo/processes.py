@@ -31,12 +31,12 @@ class DemoError(SwiftStatsError):
     """A server that did not start, or a step of the demo that failed; the message ends with the end of the log."""
 
 
-def wait_for(condition: Callable[[], bool], *, seconds: float, what: str) -> None:
-    """Return as soon as `condition()` is true; raise DemoError, naming `what`, after `seconds`."""
+def wait_for(condition: Callable[[], bool], *, seconds: float, what: str | Callable[[], str]) -> None:
+    """Return as soon as `condition()` is true; raise DemoError, naming `what`, or what that says by then, after `seconds`."""
     deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > deadline:
-            raise DemoError(f"waited {seconds:g} s for {what}")
+            raise DemoError(f"waited {seconds:g} s for {what if isinstance(what, str) else what()}")
         time.sleep(_POLL_SECONDS)
 
 

@@ -108,8 +108,8 @@ def full(harness: Harness, chance: random.Random) -> None:
     if harness.mariadb.pid is None:
         harness.costs["database-full"] = "MariaDB ended itself"
         harness.mariadb.start()
-    wait_for(lambda: stored(harness, prefix) == FULL_ROWS, seconds=90, what=f"{FULL_ROWS} accounts, {stored(harness, prefix)}\n"
-             + host.flusher.tail())
+    wait_for(lambda: stored(harness, prefix) == FULL_ROWS, seconds=90,
+             what=lambda: f"{FULL_ROWS} accounts, {stored(harness, prefix)}\n{host.flusher.tail()}")
 
 
 def restored(harness: Harness, chance: random.Random) -> None:
@@ -144,5 +144,5 @@ FAULTS = (
     Fault("database-schema-behind", schema_behind),
     Fault("database-full", full, logged=False),
     Fault("database-restored", restored),
-    Fault("database-lost", lost, short=False, recovery_seconds=900),  # all that was ever closed is replayed
+    Fault("database-lost", lost, short=False, recovery_seconds=400),  # all that was ever closed is replayed
 )

@@ -192,16 +192,13 @@ class Harness:
 
     def _wait_complete(self, moment: int) -> None:
         """Return when the site is complete through a moment, as it is some sweeps after a host booted again."""
-        deadline = time.monotonic() + 60
-        while True:
+        def is_complete() -> bool:
             with engines.read(self.engine) as connection:
-                found = writers.complete_through(connection)
-            if found.complete_through is not None and found.complete_through >= moment:
-                return
-            assert time.monotonic() < deadline, (
-                f"seed {self.seed}: not complete through {moment}, waiting for {found.waiting_for(moment)}\n"
-                + self.plain.command("server", "list") + "\n".join(one.flusher.tail() for one in self.hosts))
-            hosts.until(time.time() + 0.2)
+                through = writers.complete_through(connection).complete_through
+            return through is not None and through >= moment
+
+        wait_for(is_complete, seconds=60, what=lambda: f"the site to be complete through {moment}, seed {self.seed}\n"
+                 + self.plain.command("server", "list") + "\n".join(one.flusher.tail() for one in self.hosts))
 
     def _remember_shipped(self, turns: dict[str, int]) -> None:
         for one in self.hosts:

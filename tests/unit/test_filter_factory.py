@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import logging
+import os
+import pwd
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -184,9 +187,6 @@ with tempfile.TemporaryDirectory() as spool:
 
 def python39() -> str:
     """Return a Python 3.9; say how to get one where there is none."""
-    import os
-    import pwd
-    import shutil
     home = Path(pwd.getpwuid(os.getuid()).pw_dir)  # whatever HOME says
     for candidate in (*sorted(home.glob(".pyenv/versions/3.9.*/bin/python3.9")), shutil.which("python3.9")):
         if candidate and run_python("", str(candidate)).returncode == 0:

@@ -10,7 +10,7 @@ import signal
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, Callable
 
 import pytest
 
@@ -37,24 +37,23 @@ os.rename(path + ".new", path)
 """
 
 
+def until(condition: Callable[[], bool], what: str) -> None:
+    """Return when a condition holds; fail after 20 s."""
+    give_up = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < give_up, what
+        time.sleep(0.01)  # between two looks
+
+
 def await_file(path: Path) -> Any:
-    """Return the JSON in a file once it is there; fail after 20 s."""
-    until = time.monotonic() + 20
-    while time.monotonic() < until:
-        if path.exists():
-            return json.loads(path.read_text())
-        time.sleep(0.01)
-    raise AssertionError(f"{path} was not written")
+    """Return the JSON in a file once it is there."""
+    until(path.exists, f"{path} was not written")
+    return json.loads(path.read_text())
 
 
 def await_end(pid: int) -> None:
-    """Wait until a child is a zombie; fail after 20 s."""
-    until = time.monotonic() + 20
-    while time.monotonic() < until:
-        if Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z":
-            return
-        time.sleep(0.01)
-    raise AssertionError(f"{pid} did not end")
+    """Wait until a child is a zombie."""
+    until(lambda: Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z", f"{pid} did not end")
 
 
 @pytest.fixture
@@ -180,11 +179,11 @@ def test_a_spawned_flusher_ships_what_was_counted(tmp_path: Path) -> None:
     meter.count("AUTH_a", "GET", 200)
     (child,) = spawner._children
     try:
-        until = time.monotonic() + 20
-        while not Spool(str(tmp_path / "spool")).flusher_running():
-            assert time.monotonic() < until, "no flusher came up"
+        def is_up() -> bool:
             assert os.waitpid(child, os.WNOHANG) == (0, 0), "the flusher ended"
-            time.sleep(0.02)
+            return Spool(str(tmp_path / "spool")).flusher_running()
+
+        until(is_up, "no flusher came up")
     finally:
         os.kill(child, signal.SIGTERM)
         os.waitpid(child, 0)
