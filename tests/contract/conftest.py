@@ -1,4 +1,4 @@
-"""Fixtures of the store's contract: an engine on a fresh database whose schema is made."""
+"""Fixtures of the contract: an engine on a fresh database whose schema is made, and a host that flushes into it."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from sqlalchemy import Engine
 
 from swiftstats import migrations
 from swiftstats.store import engine as engines
+from tests.support.hosts import Host
 
 
 @pytest.fixture
@@ -34,3 +35,9 @@ def engine(bare: Engine) -> Engine:
     """An engine on a fresh database with the schema of this version."""
     migrations.upgrade(bare, ("AUTH_",))
     return bare
+
+
+@pytest.fixture
+def host(engine: Engine, tmp_path: Path) -> Host:
+    """A host with a spool of its own, a worker, and a flusher that sweeps when it is told to."""
+    return Host(engine, tmp_path / "spool")

@@ -27,11 +27,6 @@ def store_url(tmp_path: Path) -> str:
     return f"sqlite:///{tmp_path}/usage.db"
 
 
-@pytest.fixture
-def host(engine: Engine, tmp_path: Path) -> Host:
-    return Host(engine, tmp_path / "spool")
-
-
 def aside(host: Host) -> list[str]:
     return os.listdir(host.spool.aside)
 

@@ -19,11 +19,6 @@ from tests.support.hosts import Host, complete_through, everything, hours, losse
 from tests.support.spools import HOUR, T
 
 
-@pytest.fixture
-def host(engine: Engine, tmp_path: Path) -> Host:
-    return Host(engine, tmp_path / "spool")
-
-
 def test_database_clock_behind(host: Host, engine: Engine) -> None:
     """No period closes whose end is later than the database server's clock; SQLite, which has none, goes by this host's."""
     host.clock.now = now = time.time() // HOUR * HOUR + 5 * HOUR

@@ -18,11 +18,6 @@ from tests.support.hosts import Host, complete_through, dump, everything, hours,
 from tests.support.spools import GET, HOUR, ONE, T, cells
 
 
-@pytest.fixture
-def host(engine: Engine, tmp_path: Path) -> Host:
-    return Host(engine, tmp_path / "spool")
-
-
 def archive(host: Host) -> Archive:
     return Archive(host.spool, Control(str(host.path / "control")))
 

@@ -18,11 +18,6 @@ from tests.support.hosts import Host, complete_through, dump, everything, hours,
 from tests.support.spools import HOUR, T
 
 
-@pytest.fixture
-def host(engine: Engine, tmp_path: Path) -> Host:
-    return Host(engine, tmp_path / "spool")
-
-
 def again(host: Host, since: int | None = None) -> list[Step]:
     return list(replay(host.config, host.engine, since=since, now=host.clock, boot_now=host.boot_now))
 
