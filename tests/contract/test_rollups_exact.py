@@ -13,13 +13,13 @@ from sqlalchemy import Engine, delete, func, select, update
 
 from swiftstats import periods
 from swiftstats.errors import StoreError
-from swiftstats.fields import CELL_COUNT, CELLS, STORED_MAX
+from swiftstats.fields import CELL_COUNT, CELLS, STORED_MAX, added
 from swiftstats.flush.shipping import transact
 from swiftstats.flush.turns import NotOurTurn
 from swiftstats.periods import DAY, HOUR
 from swiftstats.query import space as space_query
 from swiftstats.query.question import Question
-from swiftstats.store import many, schema, space, space_sums, totals, usage
+from swiftstats.store import many, schema, space, space_sums, totals, usage, writers
 from swiftstats.store.engine import read, write
 from swiftstats.store.ranges import DAYS
 from tests.contract.test_store_rollups import FAR, T, clock, kinds, roll
@@ -41,6 +41,7 @@ RANGES = st.tuples(ENDS, ENDS).map(lambda ends: (min(ends), max(ends) + HOUR))
 MERGES = st.tuples(st.just("merge"), st.integers(0, 3), AT, st.sampled_from(NAMES), AMOUNTS, AMOUNTS)
 ROLLS = st.tuples(st.just("roll"), st.sampled_from([1, 2, 3, 4, 6, 9, None]))
 MOVES = st.tuples(st.just("move"), st.integers(0, 3), st.sampled_from(["proxy-1", "proxy-9"]))
+CLOSES = st.tuples(st.just("close"), ENDS)
 READS = st.tuples(st.just("read"), RANGES)
 SERVERS = ("proxy-1", "proxy-1", "proxy-2", "proxy-3")
 
@@ -91,8 +92,8 @@ def check(engine: Engine, begin: int, end: int) -> None:
                     for owner, counted in of_step.items():
                         expected.setdefault(owner, []).append((step[0], counted))
                     for server in {server for _, server in of_step}:
-                        added = [counted for owner, counted in of_step.items() if owner[1] == server]
-                        together.setdefault(server, []).append((step[0], tuple(map(sum, zip(*added)))))
+                        of_server = [counted for owner, counted in of_step.items() if owner[1] == server]
+                        together.setdefault(server, []).append((step[0], tuple(map(sum, zip(*of_server)))))
                 assert many.steps(connection, numbers, edges, by_server=by_server) == expected
                 assert totals.steps(connection, edges, by_server=by_server) == together
         named = [counted for name, counted in alone.items() if name.startswith(b"AUTH_a")]
@@ -118,20 +119,44 @@ def examples(engine: Engine) -> settings:
     return settings(max_examples=number, deadline=None, suppress_health_check=list(HealthCheck))
 
 
+def corrected(engine: Engine) -> dict[tuple[bytes, int], tuple[int, ...]]:
+    """Return what all corrections of an account and a period add up to."""
+    found: dict[tuple[bytes, int], tuple[int, ...]] = {}
+    query = select(schema.accounts.c.name, schema.corrections.c.period, *(schema.corrections.c[name] for name in CELLS)).where(
+        schema.corrections.c.account_id == schema.accounts.c.id)
+    with read(engine) as connection:
+        for name, period, *grown in connection.execute(query):
+            found[bytes(name), period] = added(found.get((bytes(name), period)), tuple(grown))
+    return found
+
+
 def test_every_sum_is_that_of_the_hours(engine: Engine) -> None:
-    """With several writers, late rows, corrections, and rollups cut anywhere, every sum equals that of the hours, exactly."""
+    """With several writers, late rows, corrections, and rollups cut anywhere, every sum equals that of the hours, exactly; and
+    the corrections add up to what grew after the site had completed it."""
     @examples(engine)
-    @given(actions=st.lists(st.one_of(MERGES, MERGES, MERGES, ROLLS, ROLLS, READS, MOVES), max_size=14), last=RANGES)
+    @given(actions=st.lists(st.one_of(MERGES, MERGES, MERGES, ROLLS, ROLLS, READS, MOVES, CLOSES), max_size=16), last=RANGES)
     def holds(actions: list[Any], last: tuple[int, int]) -> None:
         empty(engine)
         with write(engine) as connection:
             registered = [register(connection, server, f"{number:x}") for number, server in enumerate(SERVERS)]
+        kept: dict[tuple[int, int, bytes], tuple[int, ...]] = {}
+        late: dict[tuple[bytes, int], tuple[int, ...]] = {}
+        completed: int | None = None
         for action, *of in actions:
             if action == "merge":
                 number, period, name, gets, size = of
+                counted = cells(get_count=gets, passed_out=size, passed_in=size, unbilled_bytes_out=gets)
                 with write(engine) as connection:
-                    usage.merge(connection, writer=registered[number], period=period, now=period,
-                                rows=[(name, cells(get_count=gets, passed_out=size, passed_in=size, unbilled_bytes_out=gets))])
+                    usage.merge(connection, writer=registered[number], period=period, now=period, rows=[(name, counted)])
+                before = kept.get((number, period, name), (0,) * CELL_COUNT)
+                kept[number, period, name] = tuple(map(max, before, counted))
+                grown = tuple(new - old for new, old in zip(kept[number, period, name], before))
+                if completed is not None and period + HOUR <= completed and any(grown):
+                    late[name, period] = added(late.get((name, period)), grown)
+            elif action == "close":
+                with write(engine) as connection:
+                    writers.close(connection, writers=registered, through=of[0], ended=[], now=of[0])
+                    completed = connection.execute(select(schema.site.c.complete_through)).scalar()
             elif action == "move":
                 number, server = of
                 with write(engine) as connection:
@@ -143,6 +168,7 @@ def test_every_sum_is_that_of_the_hours(engine: Engine) -> None:
         check(engine, *last)
         roll(engine)
         check(engine, *last)
+        assert corrected(engine) == late
 
     holds()
 
