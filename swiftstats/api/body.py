@@ -37,9 +37,12 @@ class Body:
             raise
 
     def close(self) -> None:
-        """End the snapshot."""
-        self._chunks.close()  # type: ignore[attr-defined]
-        self._closed()
+        """End the snapshot; once, though a server whose client has gone closes the reader of this and then this."""
+        closed, self._closed = self._closed, lambda: None
+        try:
+            self._chunks.close()  # type: ignore[attr-defined]
+        finally:
+            closed()
 
 
 def streamed(body: Body, *, method: str, content_type: str, headers: Sequence[tuple[str, str]]) -> Response:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import islice
-from typing import Any, Iterator, Sequence, TypeVar
+from typing import Any, Callable, Iterator, Sequence, TypeVar
 
 from sqlalchemy import Connection
 from webob import Response  # type: ignore[import-untyped]
@@ -29,15 +29,29 @@ from swiftstats.store.many import Found
 Counted = TypeVar("Counted")
 
 
+class Sent:
+    """How many rows of an answer went to the client; at its end a read of every account is noted. begin, end: its range."""
+
+    def __init__(self, environ: Environ, scope: Scope, *, begin: int | None = None, end: int | None = None) -> None:
+        self._environ, self._noted, self._begin, self._end = environ, scope.all, begin, end
+        self.rows = 0
+
+    def counted(self, found: Iterator[Counted]) -> Iterator[Counted]:
+        """Yield what is found, and count it."""
+        for each in found:
+            self.rows += each.number if isinstance(each, Lines) else 1
+            yield each
+
+    def ended(self) -> None:
+        """Note the read: the last row has gone, or the client."""
+        if self._noted:
+            audit.read(self._environ, begin=self._begin, end=self._end, rows=self.rows)
+
+
 def usage(service: Service, environ: Environ, given: TableGiven) -> Response:
     """Answer a table, in pages or as a stream; of a complete range with an ETag, and 304 where the client has it."""
     question, scope, chosen = asked(service, environ, given)
-    form, rows = given.format, [0]
-
-    def counted(found: Iterator[Counted]) -> Iterator[Counted]:
-        for each in found:
-            rows[0] += each.number if isinstance(each, Lines) else 1
-            yield each
+    form, sent = given.format, Sent(environ, scope, begin=question.begin, end=question.end)
 
     def pieces() -> Iterator[Any]:
         """Yield the header, then the answer's chunks, all inside one snapshot."""
@@ -45,18 +59,14 @@ def usage(service: Service, environ: Environ, given: TableGiven) -> Response:
             now = service.now(connection)
             if form.page is not None:
                 page = table.page(connection, question, chosen, now=now)
-                rows[0] = len(page.rows)
                 yield page.header
+                sent.rows = len(page.rows)
                 yield form.page(page)
             elif form.stream is not None:
                 line = None if form.line is None else form.line(question)
                 found = table_lines.stream(connection, question, chosen, now=now, line=line)
                 yield found.header
-                yield from form.stream(Stream(found.header, counted(found.rows), found.lines and counted(found.lines)))
-
-    def closed() -> None:
-        if scope.all:
-            audit.read(environ, begin=question.begin, end=question.end, rows=rows[0])
+                yield from form.stream(Stream(found.header, sent.counted(found.rows), found.lines and sent.counted(found.lines)))
 
     chunks = pieces()
     header = next(chunks)
@@ -67,10 +77,11 @@ def usage(service: Service, environ: Environ, given: TableGiven) -> Response:
         headers.append(("ETag", f'"{tag}"'))
         if has(environ, tag):
             chunks.close()  # type: ignore[attr-defined]
+            sent.ended()  # no row, and still: what was read before holds
             return not_modified(headers)
     if form.ending is not None:
         headers.append(("Content-Disposition", f'attachment; filename="{table_csv.file_name(header, form.ending)}"'))
-    return streamed(Body(chunks, closed), method=environ["REQUEST_METHOD"], content_type=form.content_type, headers=headers)
+    return streamed(Body(chunks, sent.ended), method=environ["REQUEST_METHOD"], content_type=form.content_type, headers=headers)
 
 
 def asked(service: Service, environ: Environ, given: TableGiven) -> tuple[TableQuestion, Scope, Selection]:
@@ -111,6 +122,7 @@ def accounts(service: Service, environ: Environ, given: TableGiven) -> Response:
     """Answer the accounts that the caller may read: a page of them, or all."""
     given.only("account_prefix", "limit", "marker")
     question, scope, chosen = asked(service, environ, given)
+    sent = Sent(environ, scope)
     pages = given.format.page is not None
 
     def pieces() -> Iterator[Any]:
@@ -123,10 +135,10 @@ def accounts(service: Service, environ: Environ, given: TableGiven) -> Response:
                 if len(page) > question.limit:
                     following = marker_of(page[question.limit - 1].name)
                 found = iter(page[:question.limit])
-            rows = _called(connection, found)
+            rows = sent.counted(_called(connection, found))
             yield from _written(given, Listing("accounts", "account", ("account", "petname"), rows, following))
 
-    return _listed(environ, given, pieces())
+    return _listed(environ, given, pieces(), sent.ended)
 
 
 def _called(connection: Connection, found: Iterator[Found]) -> Iterator[tuple[str, str | None]]:
@@ -164,5 +176,5 @@ def _written(given: TableGiven, found: Listing) -> Iterator[bytes]:
     return listing.write("csv" if given.format.name == "focus" else given.format.name, found)
 
 
-def _listed(environ: Environ, given: TableGiven, chunks: Iterator[bytes]) -> Response:
-    return streamed(Body(chunks), method=environ["REQUEST_METHOD"], content_type=given.format.content_type, headers=[])
+def _listed(environ: Environ, given: TableGiven, chunks: Iterator[bytes], closed: Callable[[], None] = lambda: None) -> Response:
+    return streamed(Body(chunks, closed), method=environ["REQUEST_METHOD"], content_type=given.format.content_type, headers=[])

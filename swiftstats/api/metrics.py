@@ -15,6 +15,7 @@ from prometheus_client import CollectorRegistry, Gauge, Histogram, ProcessCollec
 from sqlalchemy import Connection, Engine
 
 import swiftstats
+from swiftstats.api import audit
 from swiftstats.api.auth.rules import Rules
 from swiftstats.config import Config
 from swiftstats.errors import StoreError, SwiftStatsError
@@ -72,6 +73,7 @@ class Metrics:
                 parts.append(list(as_metrics.families(as_metrics.SITE, Watched(found, losses.lost(connection)))))
                 if everything and self._config.metrics_accounts and (accounts := self._accounts(connection, found)):
                     parts.append(list(as_metrics.families(as_metrics.ACCOUNTS, accounts)))
+                    audit.read(environ, begin=accounts.begin, end=accounts.end, rows=len(accounts.rows))
             self._database_up.set(1)
         except StoreError as error:
             LOG.warning("a scrape is answered without the database: %s", error)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from swiftstats.api.auth.address import Addresses
-from swiftstats.api.auth.caller import Caller, Scope, TooManyFailures, Unauthenticated
+from swiftstats.api.auth.caller import AccountNeeded, Caller, Scope, TooManyFailures, Unauthenticated
 from swiftstats.api.auth.failures import Failures
 from swiftstats.api.auth.rules import Rules
 from swiftstats.api.auth.session import Sessions
@@ -37,6 +37,15 @@ class Remote:
         return "Keystone"
 
 
+class Cluster(Remote):
+    """A rule that can tell of a token only where accounts are named."""
+
+    def caller(self, environ: Any, accounts: Any) -> Caller | None:
+        if not accounts:
+            raise AccountNeeded
+        return super().caller(environ, accounts)
+
+
 @pytest.fixture
 def clock() -> Clock:
     return Clock()
@@ -50,16 +59,20 @@ def remote() -> Remote:
 @pytest.fixture
 def both(clock: Clock, remote: Remote) -> Rules:
     """A bound of six a minute, behind a proxy at 10.0.0.1."""
+    return rules_of(clock, remote)
+
+
+def rules_of(clock: Clock, *rules: Remote) -> Rules:
     addresses = Addresses(["10.0.0.1"])
     sessions = Sessions(b"s" * 32, seconds=900, rules=[], entry=None, addresses=addresses)
-    return Rules([remote], sessions=sessions, addresses=addresses, failures=Failures(6, clock=clock))
+    return Rules(rules, sessions=sessions, addresses=addresses, failures=Failures(6, clock=clock))
 
 
 def ask(rules: Rules, token: str, address: str = "192.0.2.1", **more: str) -> str:
     sent = {"HTTP_X_AUTH_TOKEN": token} if token else {}
     try:
         rules.caller({"REMOTE_ADDR": address, **sent, **more})
-    except (Unauthenticated, TooManyFailures) as error:
+    except (Unauthenticated, AccountNeeded, TooManyFailures) as error:
         return type(error).__name__
     return "known"
 
@@ -94,6 +107,22 @@ def test_no_token_is_no_failure(both: Rules) -> None:
     """Who asks without a token is told to bring one, as often as they like."""
     assert {ask(both, "") for _ in range(50)} == {"Unauthenticated"}
     assert ask(both, "good") == "known"
+
+
+def test_an_account_that_is_missing_is_no_failure(clock: Clock) -> None:
+    """A token that the cluster could tell of, had an account been named, is not a bad one: nobody waits for it."""
+    cluster = Cluster()
+    known = rules_of(clock, cluster)
+    assert {ask(known, f"token-{number}") for number in range(50)} == {"AccountNeeded"} and cluster.asked == []
+    known.caller({"REMOTE_ADDR": "192.0.2.1", "HTTP_X_AUTH_TOKEN": "good"}, [b"AUTH_a"])
+
+
+def test_without_an_account_a_flood_is_not_passed_on_either(clock: Clock, remote: Remote) -> None:
+    """What Keystone had to be asked about first counts, each token once: whoever has one may leave accounts out as they like."""
+    known = rules_of(clock, remote, Cluster())
+    assert {ask(known, "cluster's") for _ in range(50)} == {"AccountNeeded"}
+    said = [ask(known, f"garbage-{number}") for number in range(50)]
+    assert said == ["AccountNeeded"] * 5 + ["TooManyFailures"] * 45
 
 
 def test_memory_is_bounded(clock: Clock) -> None:

@@ -29,6 +29,7 @@ class Failures:
         self._lock = threading.Lock()  # guards the dictionary
         self._filled: OrderedDict[str, tuple[float, float]] = OrderedDict()  # failures still counted, and when
         self._good: Kept[bool] = Kept(seconds=_GOOD_SECONDS, clock=clock)
+        self._told: Kept[bool] = Kept(seconds=_GOOD_SECONDS, clock=clock)
 
     def wait(self, address: str, token: str) -> float:
         """Return for how many seconds a token from an address is not to be tried: mostly 0."""
@@ -46,6 +47,16 @@ class Failures:
             self._filled.move_to_end(key)
             while len(self._filled) > self._bound:
                 self._filled.popitem(last=False)
+
+    def failed_once(self, address: str, token: str) -> None:
+        """Note a token that one server does not know, and of which another could tell, had an account been named.
+
+        It is no failure of the token's, so it counts once, however often it comes; but others would flood the first server.
+        """
+        key = digest_of(token)
+        if not self._told.get(key):
+            self._told.keep(key, True)
+            self.failed(address)
 
     def succeeded(self, token: str) -> None:
         """Note a token that is good."""

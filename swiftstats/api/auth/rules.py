@@ -71,6 +71,7 @@ class Rules:
         environ[ADDRESS] = address
         wait = self._failures.wait(address, token) if token else 0.0
         unsure: AuthAway | AccountNeeded | None = None
+        refused = False  # by a server that was asked
         for rule in self._rules:
             if wait and rule.asks:
                 raise TooManyFailures(wait)
@@ -84,10 +85,13 @@ class Rules:
                 if token and rule.asks:
                     self._failures.succeeded(token)
                 return found
+            refused = refused or rule.asks
         if isinstance(unsure, AuthAway):
             raise unsure
-        if token:
+        if token and unsure is None:
             self._failures.failed(address)
+        elif token and refused:
+            self._failures.failed_once(address, token)
         said = [rule.challenge(environ) for rule in self._rules]
         challenges = [each for each in dict.fromkeys(said) if each is not None]
         raise Unauthenticated(challenges) if unsure is None else AccountNeeded(challenges)

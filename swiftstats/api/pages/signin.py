@@ -54,6 +54,7 @@ class SignIn:
     def sign_in(self, environ: Mapping[str, Any], root: str) -> Response:
         """Begin a session with the token, or the password, that was sent, and go where the browser wanted to be."""
         if not same_origin(environ):
+            self._refused(environ, 403)
             return self._page(root, root + "/", "That form did not come from here. Sign in with this one.", status=403)
         given = dict(parse_qsl(read_form(environ).decode("utf-8", "replace"), keep_blank_values=True))
         after = place(given.get("next", ""), root)
@@ -71,14 +72,18 @@ class SignIn:
             trouble, status = f"Too many that nobody knows came from here; try again in {error.seconds:.0f} seconds.", 429
         else:
             return redirect(after, headers)
-        audit.refused({**environ, audit.ADDRESS: self._rules.addresses.client(environ)}, status)
+        self._refused(environ, status)
         return self._page(root, after, trouble, given, status)
 
     def sign_out(self, environ: Mapping[str, Any], root: str) -> Response:
         """End the session."""
         if not same_origin(environ):
+            self._refused(environ, 403)
             return self._page(root, root + "/", "That did not come from a page of ours; you are still signed in.", status=403)
         return redirect(root + "/login", self._rules.sessions.end(environ))
+
+    def _refused(self, environ: Mapping[str, Any], status: int) -> None:
+        audit.refused({**environ, audit.ADDRESS: self._rules.addresses.client(environ)}, status)
 
     def _caller(self, environ: Mapping[str, Any], given: Mapping[str, str]) -> Caller:
         """Return who the token is of; raise Unauthenticated, AccountNeeded, TooManyFailures, AuthAway, or ValueError."""

@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 from webob import Request, Response  # type: ignore[import-untyped]
 from webob.acceptparse import create_accept_header  # type: ignore[import-untyped]
 
-from swiftstats import fields
+from swiftstats import fields, periods
 from swiftstats.api import audit, faults, many_accounts, routes
 from swiftstats.api.auth.caller import AccountNeeded, Caller, Forbidden, Scope, Unauthenticated
 from swiftstats.api.pages import account, asked, signin, static, status, usage
@@ -83,7 +83,8 @@ class Pages:
         root, path = environ.get("SCRIPT_NAME", "").rstrip("/"), environ.get("PATH_INFO", "") or "/"
         try:
             return self._answer(environ, root, page, path[len(page):] if page.endswith("/") else "")
-        except Unauthenticated:
+        except (Unauthenticated, AccountNeeded):
+            audit.refused(environ, HTTPStatus.SEE_OTHER)
             return redirect(signin.location(root, environ))
         except Exception as error:
             return self._refused(error, environ, root)
@@ -148,6 +149,8 @@ class Pages:
         asked.read(environ, known=())
         with self._read() as (connection, now):
             found = status.shown(connection, self._standing(connection, now), self._busiest)
+        hour, busiest = found["hour"], found["busiest"]
+        audit.read(environ, begin=None if hour is None else hour - periods.HOUR, end=hour, rows=len(busiest))
         return page("status.html", shell=self._shell(environ, root, Scope(all=True), "/status"), **found)
 
     def _server(self, environ: Environ, root: str, rest: str) -> Response:
@@ -200,8 +203,6 @@ class Pages:
 
     def _refused(self, error: Exception, environ: Environ, root: str) -> Response:
         """Show what went wrong, and what to do about it."""
-        if isinstance(error, AccountNeeded):
-            return redirect(signin.location(root, environ))
         refused = faults.refusal(error)
         if refused.status in faults.AUDITED:
             audit.refused(environ, refused.status, getattr(error, "asked", ""))
