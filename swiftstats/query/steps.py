@@ -83,6 +83,25 @@ def edges(begin: int, end: int, granularity: str, zone: tzinfo, *, period_second
     return [*found, end]
 
 
+def before(begin: int, end: int, zone: tzinfo) -> int:
+    """Return where the range before [begin, end) begins: as many months, or days, where it is whole ones, else as many seconds.
+
+    A day of 23 or 25 hours is a day, and a month a month. Below zero where there is no such range.
+    """
+    first = datetime.fromtimestamp(begin, zone).date()
+    for granularity in ("month", "day"):
+        found = edges(begin - 1, end + 1, granularity, zone)[1:-1]
+        if not found or (found[0], found[-1]) != (begin, end):
+            continue
+        count = len(found) - 1
+        try:
+            return _month(first.year, first.month - count, zone) if granularity == "month" else _day(
+                first - timedelta(days=count), zone)
+        except (ValueError, OverflowError):  # before the year 1
+            break
+    return 2 * begin - end
+
+
 def offset(moment: int, zone: tzinfo) -> int:
     """Return the seconds by which the zone is ahead of UTC at a moment."""
     ahead = datetime.fromtimestamp(moment, zone).utcoffset()

@@ -77,6 +77,20 @@ def test_days_on_which_clocks_change(page: Page, site: PagesSite, day, hours, wo
         assert page.locator("#requests tfoot data").first.get_attribute("value") == "25"
 
 
+@pytest.mark.parametrize(("shown", "earlier"), [
+    ("begin=2026-10-26", "25 October 2026, Europe/Berlin"),
+    ("begin=2026-10-25", "24 October 2026, Europe/Berlin"),
+    ("begin=2026-03-29", "28 March 2026, Europe/Berlin"),
+    ("begin=2026-10-20&end=2026-10-27", "13 to 19 October 2026, Europe/Berlin"),
+    ("begin=2026-01-01&end=2027-01-01", "1 January to 31 December 2025, Europe/Berlin"),
+])
+def test_earlier_is_as_many_days(page: Page, site: PagesSite, shown, earlier):
+    """What is before some days is as many days, though one of them has 23 or 25 hours."""
+    page.goto(f"{site.url}/usage?timezone=Europe/Berlin&{shown}")
+    page.get_by_role("link", name="‹ Earlier").click()
+    assert earlier in page.locator("main").inner_text()
+
+
 def test_a_zone_that_cannot_be_says_what_would_do(page: Page, site: PagesSite):
     """Days of Kathmandu are no whole hours: 400, in the pages' style, with what would do."""
     answer = page.goto(site.url + "/usage?timezone=Asia/Kathmandu")

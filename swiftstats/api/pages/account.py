@@ -108,9 +108,10 @@ class _Before:
         if through is None or through <= question.begin or not found.known:
             return
         begin = spans.before(question)
-        end = begin + min(through, question.end) - question.begin
+        # Months and days are compared whole, however long each is; of one that goes on, as much as is complete.
+        end = question.begin if through >= question.end else min(begin + through - question.begin, question.begin)
         first = usage.first_recorded(connection)
-        if first is None or begin < first or end > question.begin:
+        if first is None or begin < first:
             return
         _, account = question.asked[0]
         ids = [each.id for each in many.named(connection, [account])]

@@ -43,32 +43,16 @@ def presets(question: TableQuestion, *, now: float, complete_through: Optional[i
     begin, _ = steps.span(f"{year}-01", zone, now)
     end, _ = steps.span(f"{year + 1}-01", zone, now)
     yield Preset("This year", f"{year}-01", f"{year + 1}-01", (begin, end) == shown, "month")
-    yield _earlier(question)
+    earlier = before(question)
+    if earlier >= 0:
+        yield Preset("‹ Earlier", written(earlier, question), written(question.begin, question), False)
     if complete_through is not None and question.begin < complete_through < question.end:
         yield Preset("Only what is final", written(question.begin, question), written(complete_through, question), False)
 
 
-def _earlier(question: TableQuestion) -> Preset:
-    """Return the range before."""
-    month = _month_before(question)
-    if month is not None:
-        return Preset("‹ Earlier", month, None, False)
-    return Preset("‹ Earlier", written(before(question), question), written(question.begin, question), False)
-
-
 def before(question: TableQuestion) -> int:
-    """Return where the range before begins: the month before a month, else as much as is shown."""
-    month = _month_before(question)
-    return 2 * question.begin - question.end if month is None else steps.span(month, question.zone, question.begin)[0]
-
-
-def _month_before(question: TableQuestion) -> Optional[str]:
-    """Return the month before, where the range is a month."""
-    first = datetime.fromtimestamp(question.begin, question.zone)
-    if steps.span(f"{first.year}-{first.month:02}", question.zone, question.begin) != (question.begin, question.end):
-        return None
-    year, number = (first.year, first.month - 1) if first.month > 1 else (first.year - 1, 12)
-    return f"{year}-{number:02}" if year >= 1970 else None
+    """Return where the range before begins; below zero where there is none."""
+    return steps.before(question.begin, question.end, question.zone)
 
 
 def written(moment: int, question: TableQuestion) -> str:
