@@ -167,16 +167,21 @@ def ship_period_file(host: Host, path: str, counted: Counted | None = None) -> P
 
 
 def close_in_store(host: Host, through: int) -> None:
-    """Say that this writer is closed through `through`, and that those before it have ended which are gone and left nothing."""
+    """Say that this writer is closed through `through`, and that those before it have ended which are gone and left nothing.
+
+    What a gone one left is of periods still to come (its clock had leapt ahead): it is closed as far as this writer is.
+    """
     left = merge.incarnations_left(host.spool)
 
     def body(connection: Connection) -> int:
         before = [predecessor for predecessor in succession.predecessors(
             connection, host.identity.incarnation, {*host.identity.predecessors, *host.writers})
-            if not predecessor.lives and predecessor.writer.incarnation not in left]
-        ended = [predecessor.writer for predecessor in before if is_gone(host, predecessor)]
-        writers.close(connection, writers=[host.own], through=through, ended=ended, now=host.now())
-        return len(before) - len(ended)
+            if not predecessor.lives and not (predecessor.retired and predecessor.writer.incarnation in left)]
+        gone = [predecessor.writer for predecessor in before if is_gone(host, predecessor)]
+        writers.close(connection, writers=[host.own], through=through, now=host.now(),
+                      ended=[writer for writer in gone if writer.incarnation not in left],
+                      left=[writer for writer in gone if writer.incarnation in left])
+        return len(before) - len(gone)
 
     host.outcome.to_be_ended = shipping.transact(host.engine, body)
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Iterable, Optional, Sequence
 
-from sqlalchemy import Connection, Row, delete, exists, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, Update, delete, exists, func, insert, select, update
 
 from swiftstats import periods
 from swiftstats.errors import SchemaError, UnknownServer
@@ -146,22 +146,32 @@ def retire(connection: Connection, *, server: str, writer: str | None, now: int)
     return Retirement(server, tuple(given_up), _advance(connection))
 
 
-def close(connection: Connection, *, writers: Sequence[Writer], through: int, ended: Sequence[Writer], now: int) -> int | None:
+def close(connection: Connection, *, writers: Sequence[Writer], through: int, ended: Sequence[Writer], now: int,
+          left: Sequence[Writer] = ()) -> int | None:
     """Record that `writers` have closed everything before `through`, and that `ended` will count no more.
 
-    Of `ended` those stay live that have swept since they were read: whoever takes them for gone is mistaken. Returns how far
-    the site is complete now. A retired writer that closes is live again, as is its server.
+    left: those that will count no more either, and of which something is still to be shipped, none of it before `through`. Of
+    `ended` and `left` those stay as they are that have swept since they were read: whoever takes them for gone is mistaken.
+    Returns how far the site is complete now. A retired writer that closes is live again, as is its server.
     """
-    _hold(connection, {*writers, *ended})
+    _hold(connection, {*writers, *ended, *left})
     for writer in writers:
         _revive(connection, writer.id)
-        connection.execute(update(_writers).where(_writers.c.id == writer.id, _writers.c.closed_through < through)
-                           .values(closed_through=through))
+        connection.execute(_closed(writer, through))
+    for writer in left:
+        connection.execute(_closed(writer, through).where(_not_swept_since(writer)))
     for writer in ended:
-        swept_since = exists().where(_sweeps.c.incarnation == writer.incarnation, _sweeps.c.sweeps > writer.sweeps)
-        connection.execute(update(_writers).where(_writers.c.id == writer.id, _writers.c.ended_at.is_(None), ~swept_since)
-                           .values(ended_at=now))
+        connection.execute(update(_writers).where(_writers.c.id == writer.id, _writers.c.ended_at.is_(None),
+                                                  _not_swept_since(writer)).values(ended_at=now))
     return _advance(connection)
+
+
+def _closed(writer: Writer, through: int) -> Update:
+    return update(_writers).where(_writers.c.id == writer.id, _writers.c.closed_through < through).values(closed_through=through)
+
+
+def _not_swept_since(writer: Writer) -> ColumnElement[bool]:
+    return ~exists().where(_sweeps.c.incarnation == writer.incarnation, _sweeps.c.sweeps > writer.sweeps)
 
 
 def hold(connection: Connection, writer: Writer, end: int) -> bool:

@@ -68,6 +68,30 @@ def test_reboots_without_a_flush(host: Host, engine: Engine, monkeypatch: pytest
     assert complete_through(engine) == T + HOUR
 
 
+def test_reboot_after_a_clock_leapt_ahead(host: Host, engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a gone incarnation counted under a time still to come waits for it, and does not hold up the periods before."""
+    host.count("AUTH_a", 5)
+    host.later(3)
+    host.count("AUTH_a", 7)
+    host.later(-3)
+    host.sweep()
+    [old] = status(engine)
+    host.reboot(monkeypatch)
+    host.count("AUTH_a", 2)
+    host.sweep()
+    host.close()
+    assert host.sweep().to_be_ended == 0
+    assert complete_through(engine) == T + HOUR and hours(engine, "AUTH_a") == {T: 7, T + 3 * HOUR: 7}
+    for hour in (2, 3):
+        host.close()
+        host.sweep()
+        assert complete_through(engine) == T + hour * HOUR and status(engine)[old].live
+    host.close()
+    host.sweep()
+    assert complete_through(engine) == T + 4 * HOUR and not status(engine)[old].live
+    assert hours(engine, "AUTH_a") == {T: 7, T + 3 * HOUR: 7} and losses(engine) == []
+
+
 def test_renamed_server(host: Host, engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     """Under a new server name the old writer ends once its counts are shipped, and is not waited for."""
     host.count("AUTH_a", 5)

@@ -102,6 +102,7 @@ def test_predecessor_that_swept_since_is_not_ended(engine: Engine) -> None:
         assert [found] == succession.predecessors(connection, new.incarnation, []) and not found.lives
         writers.report(connection, writer=old, now=T, spool_bytes=0, backlog_periods=0)
         assert close(connection, new, through=T + HOUR, ended=(found.writer,)) is None
+        assert writers.close(connection, writers=[new], left=[found.writer], through=T + HOUR, ended=[], now=T + HOUR) is None
         [found] = succession.predecessors(connection, new.incarnation, [])
         assert found.lives and not found.writer.ended
 
