@@ -17,6 +17,7 @@ from swiftstats.api.service import Environ, Service
 from swiftstats.api.table_params import TableGiven
 from swiftstats.names import text_of
 from swiftstats.query import selection, table, table_header, table_lines
+from swiftstats.query.question import BadQuestion, fault
 from swiftstats.query.selection import Selection
 from swiftstats.query.table import Lines, Stream
 from swiftstats.query.table_question import TableQuestion, marker_of
@@ -149,27 +150,45 @@ def _called(connection: Connection, found: Iterator[Found]) -> Iterator[tuple[st
 
 
 def servers(service: Service, environ: Environ, given: TableGiven) -> Response:
-    """Answer the servers and how far each has closed, to those who may read every account."""
-    given.only()
+    """Answer the servers and how far each has closed, to those who may read every account: a page of them, or all."""
+    given.only("limit", "marker")
     service.rules.everything(environ, "/servers")
     service.check_schema()
     with store.read(service.engine) as connection:
         now = service.now(connection)
-        found = status.servers(connection)
+        question = given.question(service.config, now=now)
+        found = [each for each in status.servers(connection)
+                 if question.marker is None or status.as_bytes(each.name) > question.marker]
         lost = losses.count_by_server(connection)
-    rows = [(each.name, each.name, None if each.last_flush is None else periods.iso(each.last_flush),
-             None if each.closed_through is None else periods.iso(each.closed_through),
-             table_header.stale(each, service.config.period_seconds, now), each.retired_at is not None, lost.get(each.name, 0))
-            for each in found]
-    columns = ("server", "nickname", "as_of", "complete_through", "stale", "retired", "losses")
-    return _listed(environ, given, _written(given, Listing("servers", "server", columns, iter(rows))))
+    shown = found[:question.limit] if given.format.page else found
+    rows = [(each.name, each.name, _iso(table_header.as_of(each)), _iso(each.closed_through),
+             table_header.stale(each, service.config.period_seconds, now), each.retired_at is not None, lost.get(each.name, 0),
+             _iso(each.last_flush)) for each in shown]
+    columns = ("server", "nickname", "as_of", "complete_through", "stale", "retired", "losses", "last_flush")
+    following = marker_of(status.as_bytes(shown[-1].name)) if len(shown) < len(found) else None
+    return _listed(environ, given, _written(given, Listing("servers", "server", columns, iter(rows), following)))
 
 
 def fields(service: Service, environ: Environ, given: TableGiven) -> Response:
-    """Answer what a table can show."""
-    given.only()
-    rows = iter((each.name, each.unit, each.kind, each.help) for each in known.COLUMNS)
-    return _listed(environ, given, _written(given, Listing("fields", "field", ("field", "unit", "kind", "help"), rows)))
+    """Answer what a table can show, in the order in which it does: a page of it, or all."""
+    given.only("limit", "marker")
+    question = given.question(service.config, now=0)
+    names = [each.name for each in known.COLUMNS]
+    begin = 0
+    if question.marker is not None:
+        marker = text_of(question.marker)
+        if marker not in names:
+            raise BadQuestion([fault("marker", marker, "what `next` of the page before was")])
+        begin = names.index(marker) + 1
+    end = begin + question.limit if given.format.page else len(names)
+    rows = iter((each.name, each.unit, each.kind, each.help) for each in known.COLUMNS[begin:end])
+    following = names[end - 1] if end < len(names) else None
+    found = Listing("fields", "field", ("field", "unit", "kind", "help"), rows, following)
+    return _listed(environ, given, _written(given, found))
+
+
+def _iso(moment: int | None) -> str | None:
+    return None if moment is None else periods.iso(moment)
 
 
 def _written(given: TableGiven, found: Listing) -> Iterator[bytes]:

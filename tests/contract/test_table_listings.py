@@ -81,6 +81,42 @@ def test_servers(client: Client) -> None:
     assert (found["proxy-01"]["complete_through"], found["proxy-01"]["stale"]) == ("2012-10-22T12:00:00Z", False)
     assert (found["proxy-03"]["complete_through"], found["proxy-03"]["stale"]) == ("2012-10-22T08:00:00Z", True)
     assert (found["proxy-01"]["losses"], found["proxy-03"]["losses"]) == (1, 0)
+    assert [each["as_of"] for each in found.values()] == ["2012-10-22T12:00:00Z", "2012-10-22T08:00:00Z"]
+
+
+@pytest.mark.parametrize(("path", "item"), [("/servers", "server"), ("/fields", "field"), ("/accounts", "account")])
+@pytest.mark.parametrize("limit", ["1", "2"])
+def test_every_list_comes_in_pages(client: Client, path: str, item: str, limit: str) -> None:
+    """Pages put together are the whole list, in JSON and in XML; the last one says that there is no other."""
+    whole = in_every_form(client, path, item)
+    assert len(whole) > 1
+    for form in ("json", "xml"):
+        seen: list[Any] = []
+        given = {"format": form, "limit": limit}
+        while True:
+            body = client.get(path, given).body
+            if form == "json":
+                page = json.loads(body)
+                rows, following = [each[item] for each in page[path[1:]]], page["next"]
+            else:
+                root = ElementTree.fromstring(body)
+                rows, following = [each.text for each in root.findall(f"{item}/{item}")], root.findtext("next")
+            assert 0 < len(rows) <= int(limit)
+            seen += rows
+            if following is None:
+                break
+            given["marker"] = following
+        assert seen == [each[item] for each in whole]
+
+
+def test_pages_that_cannot_be(client: Client) -> None:
+    """A stream has no pages; a page has some rows; and a field that there is not has none after it."""
+    for path in ("/servers", "/fields", "/accounts"):
+        answer = client.get(path, {"format": "csv", "limit": "2"})
+        assert answer.status_int == 400 and "a stream gives all accounts, and takes no limit and no marker" in answer.text
+        for given in ({"format": "ndjson", "marker": "a"}, {"limit": "0"}, {"limit": "1001"}, {"order": "-bytes_out"}):
+            assert [each["parameter"] for each in client.faults(path, given)] == [[*given][-1]]
+    assert [each["expected"] for each in client.faults("/fields", {"marker": "GOT"})] == ["what `next` of the page before was"]
 
 
 def test_a_column_per_server(engine: Engine, client: Client) -> None:
