@@ -88,10 +88,11 @@ class Unread(CrawlError):
     """One account that could not be read: unknown in this period, never zero; the others go on.
 
     `subject` is its name, percent-encoded, or the path or line that stands for it; `lasting`: asking again would not help.
+    `account`: its name, where that is known.
     """
 
-    def __init__(self, subject: str, reason: str, *, lasting: bool = False) -> None:
-        self.subject, self.reason, self.lasting = subject, reason, lasting
+    def __init__(self, subject: str, reason: str, *, lasting: bool = False, account: bytes | None = None) -> None:
+        self.subject, self.reason, self.lasting, self.account = subject, reason, lasting, account
         super().__init__(f"{subject}: {reason}")
 
 

@@ -29,7 +29,8 @@ logger = logging.getLogger("swiftstats.space")
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--once", action="store_true",
-                        help="crawl once, and end; status 1 where an account could not be read or not all were seen")
+                        help="crawl once, and end when all was read, or the next crawl is due (retries = 0: at once); status 1"
+                        " where an account could not be read or not all were seen")
     parser.add_argument("--verbose", action="store_true", help="say more in the log")
 
 
@@ -47,7 +48,8 @@ def run(arguments: argparse.Namespace) -> int:
         with Progress(sys.stderr) as progress:
             outcome = Crawl(
                 engine, method, server=settings.server, period_seconds=settings.period_seconds, retries=settings.retries,
-                stop=stop, concurrency=settings.readers if settings.method == "databases" else settings.concurrency,
+                interval=settings.interval, stop=stop,
+                concurrency=settings.readers if settings.method == "databases" else settings.concurrency,
                 progress=lambda outcome: progress.show(so_far, outcome, method, time.monotonic() - began),
             ).run()
         space_metrics.write(settings.metrics_dir, method.method, outcome)

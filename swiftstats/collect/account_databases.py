@@ -17,8 +17,8 @@ from contextlib import closing
 from typing import Callable, Iterator, Mapping, NamedTuple
 from urllib.parse import quote
 
-from swiftstats.collect import account_figures
-from swiftstats.collect.account_ring import AccountRing
+from swiftstats.collect.account_figures import gone, of_headers, of_rows, unread
+from swiftstats.collect.account_ring import AccountRing, is_mounted
 from swiftstats.errors import CrawlError, Unread
 from swiftstats.store.space import Report
 
@@ -76,7 +76,7 @@ class AccountDatabases:
             root = os.path.join(self._devices, device)
             if not os.path.isdir(root):
                 continue
-            if self._mount_check and not os.path.ismount(root):
+            if self._mount_check and not is_mounted(root):
                 yield Unread(root, "not mounted", lasting=True)
                 continue
             for folder in _list(root):
@@ -102,8 +102,8 @@ class AccountDatabases:
             if not os.path.exists(place.path):
                 return None
             raise Unread(place.path, f"the database cannot be read: {error}") from None
-        report = account_figures.of_rows(rows, self._policies, path=place.path, replica=f"{self._server}/{place.device}",
-                                         position=place.position, read_at=int(self._clock()))
+        report = of_rows(rows, self._policies, path=place.path, replica=f"{self._server}/{place.device}",
+                         position=place.position, read_at=int(self._clock()))
         return self._ask(place, report) if pending else report
 
     def _walk(self, device: str, folder: str) -> Iterator[Place | Unread]:
@@ -143,10 +143,10 @@ class AccountDatabases:
 
     def _ask(self, place: Place, stored: Report) -> Report | None:
         """Return what the account server says of an account that has pending rows."""
-        subject = account_figures.shown(stored.account)
         server = self._ring.server(place.device)
         if server is None:
-            raise Unread(subject, f"{place.path} has pending rows, and no server of the account ring has {place.device}")
+            raise unread(stored.account,
+                         f"{place.path} has pending rows, and no server of the account ring has {place.device}")
         path = f"/{quote(server.device)}/{place.partition}/{quote(stored.account, safe='')}"
         try:
             with closing(http.client.HTTPConnection(server.ip, server.port, timeout=self._timeout)) as connection:
@@ -154,17 +154,16 @@ class AccountDatabases:
                 answer = connection.getresponse()
                 headers = answer.getheaders()
         except (OSError, http.client.HTTPException) as error:
-            raise Unread(subject, f"its account server {server.ip}:{server.port} does not answer: {error}") from None
+            raise unread(stored.account, f"its account server {server.ip}:{server.port} does not answer: {error}") from None
         read_at = int(self._clock())
         if answer.status == 404:
             if not os.path.exists(place.path):
                 return None
-            return account_figures.gone(stored.account, "deleted", replica=stored.replica, position=stored.position,
-                                        read_at=read_at)
+            return gone(stored.account, "deleted", replica=stored.replica, position=stored.position, read_at=read_at)
         if not 200 <= answer.status < 300:
-            raise Unread(subject, f"its account server {server.ip}:{server.port} answered {answer.status}")
-        return account_figures.of_headers(stored.account, headers, self._by_lower_case, replica=stored.replica,
-                                          position=stored.position, read_at=read_at)
+            raise unread(stored.account, f"its account server {server.ip}:{server.port} answered {answer.status}")
+        return of_headers(stored.account, headers, self._by_lower_case, replica=stored.replica, position=stored.position,
+                          read_at=read_at)
 
 
 def _rows(connection: sqlite3.Connection) -> list[tuple[object, ...]]:

@@ -11,7 +11,7 @@ from typing import Any, Iterable, Mapping, Sequence
 from urllib.parse import quote
 
 from swiftstats.errors import Unread
-from swiftstats.store.space import PolicyFigures, Report, UnfitReport
+from swiftstats.store.space import PolicyFigures, Report, UnfitReport, is_account
 
 _POLICY = re.compile(r"x-account-storage-policy-(.+)-(container-count|object-count|bytes-used)\Z", re.IGNORECASE)
 
@@ -76,9 +76,14 @@ def gone(account: bytes, status: str, *, replica: str, position: int, read_at: i
     return Report(account, replica, position, read_at, status, 0, 0, 0)
 
 
+def unread(account: bytes, reason: str) -> Unread:
+    """Return that an account could not be read, and is to be tried again."""
+    return Unread(shown(account), reason, account=account)
+
+
 def _put_aside(error: UnfitReport, subject: str) -> Unread:
-    named = isinstance(error.account, bytes) and len(error.account) <= 256
-    return Unread(shown(error.account) if named else subject, f"put aside: {error.trouble}", lasting=True)  # type: ignore[arg-type]
+    account = error.account if isinstance(error.account, bytes) and is_account(error.account) else None
+    return Unread(subject if account is None else shown(account), f"put aside: {error.trouble}", lasting=True, account=account)
 
 
 def _whole(value: str | None) -> Any:

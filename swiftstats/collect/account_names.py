@@ -123,6 +123,6 @@ def _name(line: bytes, subject: str) -> bytes | Unread:
 
 def _no_name(name: bytes) -> str | None:
     """Return why an account cannot be called so; None where it can."""
-    if 0 < len(name) <= fields.NAME_BYTES and b"\0" not in name and b"/" not in name:
+    if space.is_account(name):
         return None
     return f"no account's name: 1 to {fields.NAME_BYTES} bytes without / or NUL"

@@ -13,7 +13,7 @@ import time
 from typing import Any, Callable, Iterable, Iterator, NamedTuple, Protocol
 from urllib.parse import quote, urlsplit
 
-from swiftstats.collect.account_figures import gone, of_headers, shown
+from swiftstats.collect.account_figures import gone, of_headers, unread
 from swiftstats.collect.credentials import Tokens
 from swiftstats.errors import ConfigError, CrawlError, Unread
 from swiftstats.store.space import Report
@@ -85,7 +85,7 @@ class AccountProxy:
         try:
             return self._read(account)
         except (OSError, http.client.HTTPException, ValueError) as error:
-            raise Unread(shown(account), f"the proxy does not answer: {type(error).__name__}: {error}") from None
+            raise unread(account, f"the proxy does not answer: {type(error).__name__}: {error}") from None
 
     def _read(self, account: bytes) -> Report:
         answer = self._ask("HEAD", account)
@@ -95,7 +95,7 @@ class AccountProxy:
         if answer.status == NOT_FOUND or answer.status == 200 and set(answer.figures()) == {"0"}:
             return gone(account, "missing", **given)
         if not 200 <= answer.status < 300:
-            raise Unread(shown(account), _refusal(answer.status))
+            raise unread(account, _refusal(answer.status))
         if not self._containers:
             return of_headers(account, answer.headers, self._policies, **given)
         for _ in range(LISTINGS):
@@ -113,7 +113,7 @@ class AccountProxy:
         while True:
             answer = self._ask("GET", account, f"?format=json&marker={quote(marker, safe='')}")
             if answer.status != 200:
-                raise Unread(shown(account), f"its list of containers: {_refusal(answer.status)}")
+                raise unread(account, f"its list of containers: {_refusal(answer.status)}")
             page = [row for row in json.loads(answer.body) if "name" in row]
             for row in page:
                 listing.add(row["name"].encode(), int(row["count"]), int(row["bytes"]))

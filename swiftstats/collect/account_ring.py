@@ -1,4 +1,4 @@
-"""Where the account ring puts what this host's devices hold, and what swift.conf calls the policies: by Swift's own code.
+"""What Swift's own code says of this host's devices: their places in the account ring, their policies, and which are mounted.
 
 Swift is imported when a ring is opened, and not before: only account servers need it.
 """
@@ -96,3 +96,13 @@ def policy_names(swift_dir: str) -> dict[int, str]:
         if match and parser.has_option(section, "name"):
             names[int(match[1])] = parser.get(section, "name").strip()
     return names
+
+
+def is_mounted(device: str) -> bool:
+    """Tell whether a device's folder is mounted, as Swift's servers have it: a mount point, or marked so by a file `.ismount`.
+
+    Operators put that file where mount points cannot be told, as in containers.
+    """
+    from swift.common.utils import ismount
+
+    return bool(ismount(device))

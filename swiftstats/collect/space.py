@@ -1,14 +1,14 @@
 """One crawl: read the space of every account by one of two methods, and write it into the store.
 
 What was read stands under the period in which it was read. An account that cannot be read is unknown, never zero; it is tried
-again within the period, and the others go on. A crawl that ends half-way, or runs twice at once, does no harm: a replica has one
-report per account and period, the later one. Memory does not grow with the number of accounts.
+again, with growing pauses, until the period is about to end, and the others go on. A crawl that ends half-way, or runs twice at
+once, does no harm: a replica has one report per account and period, the later one. Memory does not grow with the number of
+accounts.
 """
 
 from __future__ import annotations
 
 import logging
-import random
 import threading
 import time
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -16,25 +16,22 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Callable, Iterable, Iterator, Protocol
 
-from sqlalchemy import Connection
 from sqlalchemy.engine import Engine
 
 from swiftstats import periods
-from swiftstats.errors import DatabaseAway, DatabaseBusy, Unread
-from swiftstats.store import engine as engines
+from swiftstats.collect.space_batches import Batches
+from swiftstats.errors import Unread
 from swiftstats.store import space
 from swiftstats.store.space import Report
 
 logger = logging.getLogger("swiftstats.space")
 
-#: Reports that one transaction writes.
-REPORTS = 1_000
 #: The most accounts that are tried again, and the most that a log names: what is beyond is counted.
 AGAIN, NAMED = 10_000, 100
-#: The pause before accounts are tried again (s); it doubles.
-PAUSE_SECONDS = 1.0
-#: A transaction that lost a deadlock is tried so often, with a random pause of up to so many seconds between.
-ATTEMPTS, BUSY_SECONDS = 10, 0.5
+#: The pause before accounts are tried again (s), which doubles, and the longest one.
+PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 1.0, 300.0
+#: In the last part of a period, one in so many, nothing is tried again: the next crawl is due.
+LAST_PART = 60
 
 
 class Method(Protocol):
@@ -74,54 +71,73 @@ class _Failure:
 class Crawl:
     """One crawl by `method`; `run` once. `server`: whose run it is. `stop`: set from elsewhere, ends it early.
 
-    retries: how often what failed is tried again. progress: called for each batch, with the outcome so far.
+    retries: how often what failed is tried again, at most. interval: a crawl is begun each so many seconds, and none tries
+    anything again when the next one is due; by default each period. progress: called for each batch, with the outcome so far.
     """
 
     def __init__(self, engine: Engine, method: Method, *, server: str, period_seconds: int, concurrency: int = 8,
-                 retries: int = 3, stop: threading.Event | None = None, clock: Callable[[], float] = time.time,
-                 progress: Callable[[Outcome], None] = lambda outcome: None) -> None:
-        self._engine, self._method, self._server, self._period_seconds = engine, method, server, period_seconds
-        self._concurrency, self._retries = concurrency, retries
+                 retries: int = 30, interval: float | None = None, stop: threading.Event | None = None,
+                 clock: Callable[[], float] = time.time, progress: Callable[[Outcome], None] = lambda outcome: None) -> None:
+        self._method, self._concurrency, self._retries = method, concurrency, retries
         self._stop, self._clock, self._progress = stop or threading.Event(), clock, progress
-        self._waiting: list[Report] = []
-        self.outcome = Outcome(int(clock()))
+        self._period_seconds = period_seconds
+        self._batches = Batches(engine, period_seconds=period_seconds, clock=clock)
+        began = int(clock())
+        self.outcome = Outcome(began)
+        self._whose: dict[str, Any] = {"server": server, "method": method.method, "started_at": began,
+                                       "period": periods.floor(began, period_seconds)}
+        self._until = min((began // each + 1 - 1 / LAST_PART) * each for each in (period_seconds, interval or period_seconds))
 
     def run(self) -> Outcome:
         """Crawl; return how it ended. Raises StoreError, and CrawlError where it cannot go on; what was read till then stands."""
-        outcome = self.outcome
-        whose: dict[str, Any] = {"server": self._server, "method": self._method.method, "started_at": outcome.started_at,
-                                 "period": periods.floor(outcome.started_at, self._period_seconds)}
-        self._write(lambda connection: space.begin_run(connection, **whose))
+        self._batches.write(lambda connection: space.begin_run(connection, **self._whose))
         try:
             failures = self._round(self._method.items())
-            outcome.complete = not self._stop.is_set()
-            failures = self._again(failures)
-            self._name(failures)
+            self.outcome.complete = not self._stop.is_set()
+            # At once: other replicas may have told what failed here, and then the period is complete.
+            self._record()
+            self._name(self._again(failures))
         finally:
-            self._flush()
-            outcome.ended_at = int(self._clock())
-            self._write(lambda connection: space.end_run(
-                connection, **whose, ended_at=int(self._clock()), seen=outcome.seen, read=outcome.read, failed=outcome.failed,
-                complete=outcome.complete, period_seconds=self._period_seconds))
-        return outcome
+            self._record()
+        return self.outcome
+
+    def _record(self) -> None:
+        """Write what waits, and how the run has ended, if nothing more comes of it."""
+        self._batches.flush()
+        outcome = self.outcome
+        ended_at = outcome.ended_at = int(self._clock())
+        self._batches.write(lambda connection: space.end_run(
+            connection, **self._whose, ended_at=ended_at, seen=outcome.seen, read=outcome.read, failed=outcome.failed,
+            complete=outcome.complete, period_seconds=self._period_seconds))
 
     def _again(self, failures: list[_Failure]) -> list[_Failure]:
-        """Try what failed again, as long as the period in which the crawl began lasts; return what failed for good."""
-        end = periods.floor(self.outcome.started_at, self._period_seconds) + self._period_seconds
+        """Try what failed again, until the period is about to end; return what failed for good."""
         pause = PAUSE_SECONDS
         lasting = [failure for failure in failures if failure.reason.lasting]
         again = [failure for failure in failures if not failure.reason.lasting]
+        if again and self._retries and self._clock() < self._until:
+            logger.warning("%d could not be read, tried again until %s, such as %s: %s", len(again),
+                           periods.format(int(self._until)), again[0].reason.subject, again[0].reason.reason)
         for _ in range(self._retries):
-            if not again or self._clock() + pause >= end or self._stop.wait(pause):
+            # Towards the end they come closer again.
+            wait_seconds = min(pause, (self._until - self._clock()) / 2)
+            if not again or wait_seconds < PAUSE_SECONDS or self._stop.wait(wait_seconds):
                 break
-            pause *= 2
-            # They were counted when they failed.
-            self.outcome.seen -= len(again)
-            self.outcome.failed -= len(again)
-            again = self._round(failure.item for failure in again)
+            pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
+            before, left = self.outcome.read, iter(again)
+            again = [*self._round(self._taken(left)), *left]
             lasting += [failure for failure in again if failure.reason.lasting]
             again = [failure for failure in again if not failure.reason.lasting]
+            if self.outcome.read > before:
+                self._record()
         return lasting + again
+
+    def _taken(self, failures: Iterator[_Failure]) -> Iterator[Any]:
+        """Yield what is read again, as long as there is time for it; it was counted when it failed."""
+        while self._clock() < self._until and (failure := next(failures, None)):
+            self.outcome.seen -= 1
+            self.outcome.failed -= 1
+            yield failure.item
 
     def _round(self, items: Iterable[Any]) -> list[_Failure]:
         """Read items; return what failed, as much of it as will be tried again or named."""
@@ -131,16 +147,16 @@ class Crawl:
             if result is None:
                 continue
             self.outcome.seen += 1
-            if isinstance(result, _Failure):
-                self.outcome.failed += 1
-                kept[result.reason.lasting] += 1
-                if kept[result.reason.lasting] <= (NAMED if result.reason.lasting else AGAIN):
-                    failures.append(result)
+            if not isinstance(result, _Failure):
+                self.outcome.read += 1
+                self._batches.add(result)
                 continue
-            self.outcome.read += 1
-            self._waiting.append(result)
-            if len(self._waiting) >= REPORTS:
-                self._flush()
+            self.outcome.failed += 1
+            if result.reason.account is not None:
+                self._batches.add_unread(result.reason.account)
+            kept[result.reason.lasting] += 1
+            if kept[result.reason.lasting] <= (NAMED if result.reason.lasting else AGAIN):
+                failures.append(result)
         return failures
 
     def _results(self, items: Iterable[Any]) -> Iterator[Report | _Failure | None]:
@@ -183,26 +199,6 @@ class Crawl:
                 # Without its traceback, which would keep every frame, and the whole batch, in memory.
                 results.append(_Failure(item, reason.with_traceback(None)))
         return results
-
-    def _flush(self) -> None:
-        """Write the reports that wait, each under the period in which it was read."""
-        by_period: dict[int, list[Report]] = {}
-        for report in self._waiting:
-            by_period.setdefault(periods.floor(report.read_at, self._period_seconds), []).append(report)
-        self._waiting = []
-        for period, reports in sorted(by_period.items()):
-            self._write(lambda connection, period=period, reports=reports: space.add_reports(  # type: ignore[misc]
-                connection, period=period, reports=reports, now=int(self._clock())))
-
-    def _write(self, body: Callable[[Connection], None]) -> None:
-        for attempt in range(ATTEMPTS):
-            try:
-                with engines.write(self._engine) as connection:
-                    return body(connection)
-            except DatabaseBusy as error:
-                logger.debug("the transaction is tried again: %s", error)
-                time.sleep(random.uniform(0, BUSY_SECONDS) * (attempt + 1) / ATTEMPTS)
-        raise DatabaseAway(f"the database was busy {ATTEMPTS} times in a row")
 
     def _name(self, failures: list[_Failure]) -> None:
         for failure in failures[:NAMED]:

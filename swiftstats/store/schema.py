@@ -235,8 +235,8 @@ space_containers = Table(
     **_MYSQL,
 )
 
-#: Accounts that a crawler ever saw. `status` is that of the reading of `status_period`, the last that there is. Whoever
-#: chooses a reading writes this row first.
+#: Accounts that a crawler ever saw. `status` is that of the reading of `status_period`, the last that there is; 3: it was never
+#: read, and found in `status_period`. Whoever chooses a reading writes this row first.
 space_accounts = Table(
     "space_accounts", metadata,
     Column("account_id", BigInteger(), primary_key=True, autoincrement=False),

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from itertools import groupby
 from operator import itemgetter
-from typing import Any, Iterator, Mapping, Sequence
+from typing import Any, Collection, Iterator, Mapping, Sequence
 
 from sqlalchemy import Connection, select, update
 
@@ -19,14 +19,14 @@ from swiftstats.periods import DAY
 from swiftstats.store import kept, marks, upsert
 from swiftstats.store.schema import accounts, space_accounts, space_containers, space_readings, space_replicas, space_reports
 from swiftstats.store.space_readings import Reading, containers, last_status, policies, readings
-from swiftstats.store.space_report import PolicyFigures, Report, UnfitReport
+from swiftstats.store.space_report import UNREAD, PolicyFigures, Report, UnfitReport, is_account
 from swiftstats.store.space_runs import Coverage, Run, begin_run, complete_through, coverage, end_run, runs, waiting_for
 from swiftstats.store.space_sums import SpaceSum, sums
 
 __all__ = [
-    "Coverage", "PolicyFigures", "Reading", "Report", "Run", "UnfitReport", "add_reports", "begin_run",
-    "complete_through", "containers", "coverage", "end_run", "known_accounts", "last_status", "policies", "readings",
-    "runs", "total", "waiting_for",
+    "Coverage", "PolicyFigures", "Reading", "Report", "Run", "UnfitReport", "add_reports", "add_unread", "begin_run",
+    "complete_through", "containers", "coverage", "end_run", "is_account", "known_accounts", "last_status", "policies",
+    "readings", "runs", "total", "waiting_for",
 ]
 
 #: By which a replica's later word is told: the time of reading, then whatever is greater, so that there is always one.
@@ -61,6 +61,16 @@ def add_reports(connection: Connection, *, period: int, reports: Sequence[Report
     upsert.latest(connection, space_readings, chosen)
     _remember(connection, period, {row[_ACCOUNT]: row[_STATUS] for row in chosen})
     marks.mark(connection, marks.SPACE, day, min(named.values()))
+
+
+def add_unread(connection: Connection, *, period: int, accounts: Collection[bytes], now: int) -> None:
+    """Record that accounts were found in a period, and not read: they are known from it on, though nobody ever reads them."""
+    numbers = sorted(upsert.add_accounts(connection, accounts, now).values())
+    upsert.maximum(connection, space_accounts, [(number, period, UNREAD, period, 0) for number in numbers], ())
+    of = space_accounts.c
+    for some in _some(numbers):
+        connection.execute(update(space_accounts).where(of.account_id.in_(some), of.first_period > period)
+                           .values(first_period=period))
 
 
 def total(connection: Connection, account: bytes, begin: int, end: int, *, period_seconds: int, now: float) -> SpaceSum | None:
@@ -129,7 +139,9 @@ def _remember(connection: Connection, period: int, statuses: Mapping[int, int]) 
     for some in _some(sorted(statuses)):
         query = select(space_accounts).where(space_accounts.c.account_id.in_(some)).order_by(space_accounts.c.account_id)
         for number, first, status, last, changes in connection.execute(query):
-            now = (min(first, period), *((status, last) if last > period else (statuses[number], period)))
+            # The period of one that was never read is the first one that it was found in.
+            later = last > period and status != UNREAD
+            now = (min(first, period), *((status, last) if later else (statuses[number], period)))
             if now != (first, status, last):
                 rows.append((number, *now, changes))
     upsert.latest(connection, space_accounts, rows)

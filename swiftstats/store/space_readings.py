@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Row, Select, Table, func, select
 from swiftstats.periods import DAY
 from swiftstats.store import kept, upsert
 from swiftstats.store.schema import space_accounts, space_containers, space_days, space_readings
-from swiftstats.store.space_report import STATUSES, PolicyFigures, figures_of
+from swiftstats.store.space_report import STATUSES, UNREAD, PolicyFigures, figures_of
 
 #: Days that one statement reads: one seek each of the key (day, account, period), and the bound on what is in memory.
 DAYS = 31
@@ -62,7 +62,7 @@ def last_status(connection: Connection, account: bytes, before: int) -> Optional
     """Return the status of an account's last reading of a period before `before`; None where there is none."""
     number = upsert.account_ids(connection, [account]).get(account, 0)
     row = connection.execute(select(space_accounts).where(space_accounts.c.account_id == number)).one_or_none()
-    if row is None or row.first_period >= before:
+    if row is None or row.status == UNREAD or row.first_period >= before:
         return None
     if row.status_period < before:
         return STATUSES[row.status]

@@ -18,6 +18,8 @@ from swiftstats.store.schema import REPLICA_BYTES
 ACTIVE, DELETED, MISSING = "active", "deleted", "missing"
 #: Statuses by their number in the tables. All but the first occupy nothing.
 STATUSES = (ACTIVE, DELETED, MISSING)
+#: Of an account in `space_accounts`: it was found, and never read.
+UNREAD = len(STATUSES)
 #: Of a row: no containers were listed by name.
 NOT_LISTED = -1
 
@@ -65,7 +67,7 @@ class Report:
     containers_by_name: Optional[tuple[Listed, ...]] = None
 
     def __post_init__(self) -> None:
-        if not isinstance(self.account, bytes) or not _is_name(self.account) or b"/" in self.account:
+        if not isinstance(self.account, bytes) or not is_account(self.account):
             raise UnfitReport(self.account, f"no account's name: 1 to {NAME_BYTES} bytes without / or NUL")
         if not 0 < len(self.replica.encode("utf-8", "surrogateescape")) <= REPLICA_BYTES:
             raise UnfitReport(self.account, f"replica {self.replica!r} is no name of 1 to {REPLICA_BYTES} bytes")
@@ -102,6 +104,11 @@ def figures_of(policies: bytes) -> tuple[PolicyFigures, ...]:
     """Return the policies of a row."""
     found: Mapping[str, Sequence[Any]] = json.loads(policies) if policies else {}
     return tuple(PolicyFigures(name, *figures) for name, figures in found.items())
+
+
+def is_account(name: bytes) -> bool:
+    """Tell whether Swift may have an account of that name."""
+    return _is_name(name) and b"/" not in name
 
 
 def _written(policies: Sequence[PolicyFigures]) -> bytes:

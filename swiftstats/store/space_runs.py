@@ -1,7 +1,7 @@
 """Runs of crawlers, and which periods are complete: in which every account that there was to read was read.
 
-An account is known, and waited for, from the first period that it was seen in until it is found deleted or missing, or has not
-been found for WAITED_DAYS: it may have gone while no crawler ran, and would be waited for for ever.
+An account is known, and waited for, from the first period that it was seen in, read or not, until it is found deleted or missing,
+or has not been read for WAITED_DAYS: it may have gone while no crawler ran, and would be waited for for ever.
 """
 
 from __future__ import annotations
@@ -15,9 +15,11 @@ from swiftstats import periods
 from swiftstats.periods import DAY, HOUR
 from swiftstats.store import completeness, upsert
 from swiftstats.store.schema import space_accounts, space_periods, space_readings, space_runs
+from swiftstats.store.space_report import UNREAD
 from swiftstats.store.status import as_bytes, as_text
 
-#: Days without any reading after which an account is no longer waited for: Swift's own default of `reclaim_age`.
+#: Days without any reading (of one that was never read: from when it was found) after which an account is no longer waited for:
+#: Swift's own default of `reclaim_age`.
 WAITED_DAYS = 7
 
 
@@ -111,12 +113,12 @@ def _reckon(connection: Connection, period: int, period_seconds: int) -> None:
     upsert.maximum(connection, space_periods, [(period, period_seconds, 0, 0, 0)], ())
     of = space_accounts.c
     there = and_(of.first_period <= period, of.status_period >= period - WAITED_DAYS * DAY,
-                 or_(of.status == 0, of.status_period >= period))
+                 or_(of.status.in_((0, UNREAD)), of.status_period >= period))
     known = connection.execute(select(func.count()).select_from(space_accounts).where(there)).scalar_one()
     found = exists().where(space_readings.c.day == period // DAY, space_readings.c.account_id == of.account_id,
                            space_readings.c.period == period)
     read = connection.execute(select(func.count()).select_from(space_accounts).where(
-        there, or_(of.status_period == period, and_(of.status_period > period, found)))).scalar_one()
+        there, of.status != UNREAD, or_(of.status_period == period, and_(of.status_period > period, found)))).scalar_one()
     ended = connection.execute(select(func.count()).select_from(space_runs).where(
         space_runs.c.period == period, space_runs.c.complete == 1)).scalar_one()
     connection.execute(update(space_periods).where(space_periods.c.period == period).values(

@@ -19,7 +19,7 @@ from swiftstats.store.marks import SPACE
 from swiftstats.store.ranges import DAYS, HOURS, MONTHS, Part
 from swiftstats.store.schema import space_accounts, space_days, space_months, space_readings
 from swiftstats.store.space_levels import Levels, joined
-from swiftstats.store.space_report import ACTIVE, STATUSES
+from swiftstats.store.space_report import ACTIVE, STATUSES, UNREAD
 
 
 @dataclass(frozen=True)
@@ -119,6 +119,8 @@ def _gone(connection: Connection, ids: Sequence[int], before: int, period_second
     later: dict[int, int] = {}  # account: its first period
     for some in _some(ids):
         for row in connection.execute(select(space_accounts).where(space_accounts.c.account_id.in_(some))):
+            if row.status == UNREAD:
+                continue
             if row.status_period < before:
                 gone.update([row.account_id] if STATUSES[row.status] != ACTIVE else ())
             elif row.first_period < before:

@@ -232,6 +232,67 @@ def test_complete(engine: Engine) -> None:
         assert space.coverage(connection, 9)[-1] == space.Coverage(T, HOUR, 2, 2, True)
 
 
+def test_found_and_never_read(engine: Engine) -> None:
+    """An account that could not be read holds its period back from the first one that it was found in, as a known one does."""
+    def fail(*accounts: bytes, period: int = T) -> None:
+        with write(engine) as connection:
+            space.add_unread(connection, period=period, accounts=accounts, now=period)
+
+    def state() -> list[tuple[int, int, bool]]:
+        with read(engine) as connection:
+            return [(each.known, each.read, each.complete) for each in reversed(space.coverage(connection, 9))]
+
+    add(engine, report(account=b"AUTH_a"))
+    fail(b"AUTH_new", b"AUTH_a")
+    run(engine)
+    assert state() == [(2, 1, False)]
+    with read(engine) as connection:
+        assert space.complete_through(connection) is None
+        assert space.last_status(connection, b"AUTH_new", T + HOUR) is None
+        assert space.total(connection, b"AUTH_new", T, T + HOUR, period_seconds=HOUR, now=T + HOUR) is None
+        assert space.total(connection, b"AUTH_new", T + HOUR, T + 2 * HOUR, period_seconds=HOUR, now=T + 2 * HOUR) is None
+        assert list(space.readings(connection, b"AUTH_new", 0, 2**40)) == []
+    # Another replica tells it in time, or nobody does before the next hour.
+    add(engine, report(account=b"AUTH_new"))
+    run(engine, server="account-02")
+    assert state() == [(2, 2, True)]
+    fail(b"AUTH_later", period=T + HOUR)
+    add(engine, report(account=b"AUTH_a", read_at=T + HOUR), report(account=b"AUTH_new", read_at=T + HOUR))
+    run(engine, T + HOUR)
+    assert state()[1:] == [(3, 2, False)]
+    add(engine, *(report(account=b"AUTH_" + name, read_at=T + 2 * HOUR) for name in (b"a", b"new", b"later")))
+    for period in (T, T + HOUR, T + 2 * HOUR):
+        run(engine, period, server="account-02")
+    assert state() == [(2, 2, True), (3, 2, False), (3, 3, True)]
+    # What is recorded late leaves the same.
+    fail(b"AUTH_later")
+    run(engine)
+    assert state() == [(3, 2, False), (3, 2, False), (3, 3, True)]
+
+
+def test_never_read_is_not_waited_for_for_ever(engine: Engine) -> None:
+    """An account that nobody could ever read holds completeness back for a week, and no longer."""
+    week = 7 * 24 * HOUR
+    with write(engine) as connection:
+        space.add_unread(connection, period=T, accounts=[b"AUTH_never"], now=T)
+    for moment in (T, T + week, T + week + HOUR):
+        add(engine, report(read_at=moment))
+        run(engine, moment)
+    with read(engine) as connection:
+        assert [each.complete for each in space.coverage(connection, 5)] == [True, False, False]
+
+
+def test_read_for_a_period_before_it_was_found(engine: Engine) -> None:
+    """A report that comes for an earlier period makes an account that was never read one that was."""
+    with write(engine) as connection:
+        space.add_unread(connection, period=T + HOUR, accounts=[ACCOUNT], now=T)
+    add(engine, report(status="deleted"))
+    with read(engine) as connection:
+        assert space.last_status(connection, ACCOUNT, T + HOUR) == "deleted"
+        total = space.total(connection, ACCOUNT, T + HOUR, T + 2 * HOUR, period_seconds=HOUR, now=T + 2 * HOUR)
+    assert total is not None and (total.measured, total.last_bytes) == (1, 0)
+
+
 def test_not_waited_for_for_ever(engine: Engine) -> None:
     """An account that went while no crawler ran holds completeness back for a week, and no longer."""
     week = 7 * 24 * HOUR

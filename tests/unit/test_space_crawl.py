@@ -12,10 +12,11 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine
 
-from swiftstats import migrations
+from swiftstats import migrations, periods
 from swiftstats.cli import main
 from swiftstats.cli.space import so_far, summary
 from swiftstats.collect import space as crawls
+from swiftstats.collect import space_batches as batches
 from swiftstats.collect.account_names import OfStore
 from swiftstats.collect.space import Crawl, Outcome
 from swiftstats.collect.space_daemon import Daemon
@@ -36,7 +37,7 @@ class Listed:
 
     def __init__(self, items: Iterable[Any], fails: dict[bytes, int] | None = None, *, lasting: bool = False) -> None:
         self._items, self.fails, self._lasting = items, dict(fails or {}), lasting
-        self.clock = NOW
+        self.clock: float = NOW
         self.asked: list[bytes] = []
 
     def items(self) -> Iterator[Any]:
@@ -49,7 +50,7 @@ class Listed:
         if self.fails.get(item, 0):
             self.fails[item] -= 1
             raise Unread(item.decode(), "not now", lasting=self._lasting)
-        return Report(item, "acc-01/sda", 0, self.clock, "active", 1, 2, 3)
+        return Report(item, "acc-01/sda", 0, int(self.clock), "active", 1, 2, 3)
 
     def share(self) -> float | None:
         return 0.5
@@ -99,7 +100,7 @@ def test_what_failed_is_tried_again(engine: Engine, caplog: pytest.LogCaptureFix
     assert counts(crawl(engine, method, retries=3)) == (3, 2, 1, True)
     assert (method.asked.count(b"AUTH_b"), method.asked.count(b"AUTH_c")) == (3, 4)
     assert read_of(engine, b"AUTH_b") and not read_of(engine, b"AUTH_c")
-    assert "AUTH_c is unknown in this period: not now" in caplog.text and "AUTH_b" not in caplog.text
+    assert "AUTH_c is unknown in this period: not now" in caplog.text and "AUTH_b is unknown" not in caplog.text
 
 
 def test_what_lasts_is_not_tried_again(engine: Engine, caplog: pytest.LogCaptureFixture) -> None:
@@ -115,6 +116,85 @@ def test_nothing_is_tried_again_after_the_period(engine: Engine) -> None:
     moments = iter([NOW])
     outcome = crawl(engine, method, clock=lambda: next(moments, NOW + PERIOD))
     assert counts(outcome) == (1, 0, 1, True) and method.asked == [b"AUTH_a"]
+
+
+def waits_of(engine: Engine, monkeypatch: pytest.MonkeyPatch, method: Listed, **given: Any) -> tuple[Outcome, list[float]]:
+    """Crawl with a clock that only pauses move; return how it ended, and the pauses."""
+    monkeypatch.setattr(crawls, "PAUSE_SECONDS", 1.0)
+    waits: list[float] = []
+
+    class Stop(threading.Event):
+        def wait(self, timeout: float | None = None) -> bool:
+            waits.append(timeout or 0.0)
+            method.clock += timeout or 0.0
+            return self.is_set()
+
+    return crawl(engine, method, clock=lambda: method.clock, stop=Stop(), concurrency=1, **given), waits
+
+
+@pytest.mark.parametrize(("interval", "lasts"), [(None, PERIOD - 10), (900.0, 900 - 10)])
+def test_what_failed_is_tried_until_the_period_is_about_to_end(
+        engine: Engine, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, interval: float | None, lasts: int,
+) -> None:
+    """Pauses double to five minutes and come closer again at the end, whatever is away; nothing is tried when a crawl is due."""
+    outcome, waits = waits_of(engine, monkeypatch, Listed([b"AUTH_a", b"AUTH_b"], {b"AUTH_b": 999}), interval=interval)
+    assert counts(outcome) == (2, 1, 1, True) and len(waits) < 30
+    assert waits[:6] == [1.0, 2.0, 4.0, 8.0, 16.0, 32.0] and max(waits) <= 300
+    part = (interval or PERIOD) / 60
+    assert lasts - part - 3 < sum(waits) < lasts - part
+    until = periods.format(int(NOW - 10 + (interval or PERIOD) - part))
+    assert [record.message for record in caplog.records] == [
+        f"1 could not be read, tried again until {until}, such as AUTH_b: not now", "AUTH_b is unknown in this period: not now"]
+
+
+def test_what_comes_back_within_the_period_is_read_in_it(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An account whose server is away for half an hour has a reading of that hour; meanwhile the run's own row tells of it."""
+    rows: list[tuple[Any, ...]] = []
+
+    class Back(Listed):
+        def read(self, item: bytes) -> Report | None:
+            if item == b"AUTH_b" and self.clock < NOW + 1800:
+                with engines.read(engine) as connection:
+                    rows.extend((run.read, run.failed, run.complete) for run in space.runs(connection, 9))
+                raise Unread("AUTH_b", "away", account=item)
+            return super().read(item)
+
+    outcome, waits = waits_of(engine, monkeypatch, Back([b"AUTH_a", b"AUTH_b"]))
+    assert counts(outcome) == (2, 2, 0, True) and 1800 <= sum(waits) < 2400
+    assert read_of(engine, b"AUTH_b") == [(NOW // PERIOD * PERIOD, 3)]
+    assert rows[0] == (0, 0, False) and set(rows[1:]) == {(1, 1, True)}
+    with engines.read(engine) as connection:
+        assert [(run.read, run.failed) for run in space.runs(connection, 9)] == [(2, 0)]
+        assert space.complete_through(connection) == NOW // PERIOD * PERIOD + PERIOD
+
+
+def test_what_there_is_no_time_to_try_again_stays_failed(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However long answers are in coming, nothing is asked again in the next period; what was not asked again stays failed."""
+    class Slow(Listed):
+        def read(self, item: bytes) -> Report | None:
+            self.clock += 600
+            return super().read(item)
+
+    names = [b"AUTH_%d" % number for number in range(5)]
+    method = Slow(names, dict.fromkeys(names, 1))
+    outcome, _ = waits_of(engine, monkeypatch, method)
+    assert counts(outcome) == (5, 3, 2, True) and method.asked[5:] == names[:3]
+
+
+@pytest.mark.parametrize("lasting", [False, True])
+def test_an_account_that_was_never_read_holds_its_period_back(engine: Engine, lasting: bool) -> None:
+    """An account that nobody knew before, and that cannot be read, is waited for; so is one that nobody tries again."""
+    class Unnamed(Listed):
+        def read(self, item: bytes) -> Report | None:
+            if item == b"AUTH_new":
+                raise Unread("AUTH_new", "no", lasting=lasting, account=item)
+            return super().read(item)
+
+    assert counts(crawl(engine, Unnamed([b"AUTH_a", b"AUTH_new"]), retries=0)) == (2, 1, 1, True)
+    with engines.read(engine) as connection:
+        assert space.complete_through(connection) is None
+        (coverage,) = space.coverage(connection, 9)
+    assert (coverage.known, coverage.read, coverage.complete) == (2, 1, False)
 
 
 def test_many_failures_are_counted_and_the_first_named(engine: Engine, caplog: pytest.LogCaptureFixture) -> None:
@@ -185,6 +265,41 @@ def test_memory_does_not_grow_with_the_accounts(engine: Engine) -> None:
 
     few, many = peak(2_000), peak(20_000)
     assert many < 1.5 * few, (few, many)
+
+
+def listing(number: int) -> Report:
+    """Return the report of an account with a thousand containers."""
+    rows = tuple((b"container-%06d" % each, 1, 2) for each in range(1000))
+    return Report(b"AUTH_%d" % number, "proxy", 0, NOW, "active", 1000, 1000, 2000, containers_by_name=rows)
+
+
+def test_containers_are_written_by_rows(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One transaction writes a bounded number of rows, of which a container is one; so memory is bounded with containers too."""
+    rows: list[int] = []
+    add = space.add_reports
+
+    def counted(connection: Any, *, reports: list[Report], **given: Any) -> None:
+        rows.append(sum(1 + len(report.containers_by_name or ()) for report in reports))
+        add(connection, reports=reports, **given)
+
+    class Listing(Listed):
+        def read(self, item: int) -> Report:  # type: ignore[override]
+            return listing(item)
+
+    def peak(count: int) -> int:
+        tracemalloc.start()
+        try:
+            crawl(engine, Listing(range(count)), concurrency=1)
+            return tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+
+    peak(3)
+    few = peak(30)
+    monkeypatch.setattr(space, "add_reports", counted)
+    many = peak(90)
+    assert sum(rows) == 90 * 1001 and max(rows) <= batches.ROWS + 1001
+    assert many < 1.3 * few, (few, many)
 
 
 def test_the_store_s_accounts_are_asked_page_by_page(engine: Engine) -> None:

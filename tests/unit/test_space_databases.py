@@ -14,7 +14,7 @@ from typing import Any, Iterator
 import pytest
 
 from swiftstats.collect.account_databases import AccountDatabases, Place
-from swiftstats.collect.account_ring import NOWHERE, AccountRing, policy_names
+from swiftstats.collect.account_ring import NOWHERE, AccountRing, is_mounted, policy_names
 from swiftstats.errors import ConfigError, CrawlError, Unread
 from swiftstats.store.space import PolicyFigures, Report
 from tests.support.account_devices import POLICIES, change, make_account, make_ring, place
@@ -217,6 +217,34 @@ def test_devices_that_are_not_mounted_are_left_out(host: Host) -> None:
     found = host.read(mount_check=True)
     assert [(each.subject, each.lasting) for each in found if isinstance(each, Unread)] == [
         (str(host.devices / device), True) for device in ("sda", "sdb")]
+
+
+def test_devices_that_swift_takes_for_mounted_are_read(host: Host, tmp_path: Path) -> None:
+    """With mount_check a device is read that Swift itself would use: by a file .ismount too, also where it is a link."""
+    from swift.common.constraints import check_mount
+
+    host.make()
+    make_account(tmp_path / "far", "AUTH_far")
+    (host.devices / "sda" / ".ismount").write_text("")
+    os.symlink(tmp_path / "far", host.devices / "sdl")
+    (tmp_path / "far" / ".ismount").write_text("")
+    os.symlink(host.devices / "sdb", host.devices / "sdm")
+    found = host.read(mount_check=True)
+    left_out = {Path(each.subject).name for each in found if isinstance(each, Unread)}
+    assert {each.account for each in found if isinstance(each, Report)} == {b"AUTH_test", b"AUTH_far"}
+    for device in os.listdir(host.devices):
+        if device in left_out:
+            with pytest.raises(ValueError, match="is not mounted"):
+                check_mount(str(host.devices), device)
+        else:
+            assert check_mount(str(host.devices), device)
+    assert left_out == {"sdb", "sdm"}
+
+
+def test_mount_points_are_mounted() -> None:
+    """A mount point needs no file; a folder, and what is not there, is none."""
+    assert is_mounted("/proc") and is_mounted("/")
+    assert not is_mounted("/proc/self") and not is_mounted("/nowhere")
 
 
 def test_devices_that_are_not_there_end_the_crawl(host: Host) -> None:
