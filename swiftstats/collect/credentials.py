@@ -1,7 +1,7 @@
 """Tokens for the crawler's proxy method: from a file, from Swift's own v1 authentication, or from Keystone.
 
 Several threads ask at once; one of them renews a token that was refused, and the others take the new one. Neither tokens nor
-keys are ever logged, or part of a message.
+keys are ever logged, or part of a message; they go to the configured URL and nowhere else: redirects are not followed.
 """
 
 from __future__ import annotations
@@ -10,11 +10,18 @@ import http.client
 import threading
 import urllib.error
 import urllib.request
-from typing import Callable
+from typing import Any, Callable
 
 from swiftstats.collect.keystone import keystone_of
 from swiftstats.config import Config
 from swiftstats.errors import ConfigError, CrawlError
+
+
+class _Staying(urllib.request.HTTPRedirectHandler):
+    """Takes a redirect for the answer that it is: whoever is there must not be told the key."""
+
+    def redirect_request(self, *_: Any) -> None:
+        """Return no other request."""
 
 
 class Tokens:
@@ -68,7 +75,7 @@ def from_swift(url: str, user: str, key: str, *, timeout: float) -> str:
     sent = {name: value.encode().decode("latin-1") for name, value in (("X-Auth-User", user), ("X-Auth-Key", key))}
     try:
         request = urllib.request.Request(url, headers={**sent, "User-Agent": "swiftstats"})
-        with urllib.request.urlopen(request, timeout=timeout) as answer:
+        with urllib.request.build_opener(_Staying).open(request, timeout=timeout) as answer:
             token = answer.headers.get("X-Auth-Token")
     except urllib.error.HTTPError as error:
         error.close()

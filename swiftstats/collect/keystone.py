@@ -1,6 +1,7 @@
 """Keystone's v3 API through keystoneauth, for a user by password in a project: tokens, and the projects that there are.
 
-Neither the password nor a token is ever logged, or part of a message; a token goes to the configured URL and to no other host.
+Neither the password nor a token is ever logged, or part of a message; they go to the configured URL and to no other
+host: redirects are not followed, and where Keystone's catalogue says that it is does not count.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ class Keystone:
                                 "user_domain_name": user_domain_name, "reauthenticate": True}
 
         def session_of(**scope: Any) -> Any:
-            return session.Session(v3.Password(**user, **scope), timeout=timeout, user_agent="swiftstats")
+            return session.Session(v3.Password(**user, **scope), timeout=timeout, user_agent="swiftstats", redirect=False)
 
         in_project = {"project_name": project_name, "project_domain_name": project_domain_name}
         self._session = session_of(**in_project)
@@ -94,7 +95,7 @@ class Keystone:
         from keystoneauth1.exceptions import ClientException, Forbidden, Unauthorized
 
         try:
-            return session.get(f"{self._projects_url}?{query}", redirect=False, connect_retries=RETRIES,
+            return session.get(f"{self._projects_url}?{query}", connect_retries=RETRIES,
                                status_code_retries=RETRIES, retriable_status_codes=PASSING).json()
         except ClientException as error:
             # Who has no role in the whole system gets no token for it either.

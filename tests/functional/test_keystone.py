@@ -87,8 +87,13 @@ def people(keystone: Keystone) -> People:
 
 
 def options(people: People) -> str:
+    """Return [keystone_authtoken]."""
+    return options_of(people.keystone)
+
+
+def options_of(keystone: Keystone) -> str:
     """Return [keystone_authtoken]; a Keystone that is away is not waited for."""
-    given = {key: value for key, value in people.keystone.authtoken().items() if key != "paste.filter_factory"}
+    given = {key: value for key, value in keystone.authtoken().items() if key != "paste.filter_factory"}
     lines = [f"{key} = {value.replace('$', '$$')}" for key, value in {**given, "http_request_max_retries": "0"}.items()]
     return "\n".join(["[keystone_authtoken]", *lines, ""])
 

@@ -58,10 +58,10 @@ class ApiServer:
         return self._process.pid
 
     def get(self, path: str, parameters: Mapping[str, str] | None = None, *, token: str | None = None, method: str = "GET",
-            headers: Mapping[str, str] | None = None, form: Mapping[str, str] | None = None) -> Answer:
-        """Send one request and read the answer. form: what a form sends."""
+            headers: Mapping[str, str] | None = None, form: Mapping[str, str] | None = None, source: str = "127.0.0.1") -> Answer:
+        """Send one request and read the answer. form: what a form sends; source: the loopback's address that it comes from."""
         sent = {**({} if token is None else {"X-Auth-Token": token}), **(headers or {})}
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60, source_address=(source, 0))
         try:
             body = None if form is None else urlencode(form)
             if form is not None:

@@ -17,6 +17,7 @@ from __future__ import annotations
 import calendar
 import configparser
 import io
+import json
 import re
 import time
 from typing import Any, Callable, Collection, Iterable, Mapping, NamedTuple, Sequence
@@ -35,6 +36,8 @@ _SHOWN = ("REQUEST_METHOD", "SCRIPT_NAME", "PATH_INFO", "HTTP_X_AUTH_TOKEN", "HT
 _READER = "reader"
 NEITHER = ("auth = keystone needs keystonemiddleware's authtoken: a section [keystone_authtoken] in the configuration, or that "
            "filter to the left of the service in a PasteDeploy pipeline")
+#: What the filter raises of itself where what answers is no Keystone, or redirects.
+_NO_ANSWER = (json.JSONDecodeError, LookupError, TypeError, AttributeError)
 
 
 class Said(NamedTuple):
@@ -63,6 +66,8 @@ class Guard:
             self._filter = auth_token.filter_factory(
                 {}, oslo_config_project="swiftstats", oslo_config_file=path, delay_auth_decision="false", token_cache_time="-1",
             )(_admitted)
+            # It has no option for that. The token and the service's password go to the configured Keystone, not elsewhere.
+            self._filter._session.redirect = False
         except (ClientException, Error, ValueError) as error:
             raise ConfigError(f"[{KEYSTONE_SECTION}] will not do: {error}", path=path) from None
 
@@ -80,6 +85,8 @@ class Guard:
                 pass
         except self._errors as error:
             raise AuthAway(f"Keystone does not answer: {type(error).__name__}") from None
+        except _NO_ANSWER as error:
+            raise AuthAway(f"Keystone answers what is no token: {type(error).__name__}") from None
         except ValueError:
             return Said(None, None)  # a token that no header can carry
         status, headers = answered[-1]

@@ -14,7 +14,10 @@ DOMAIN = "Default"
 
 
 class Passwords:
-    """Asks the Keystone of [keystone_authtoken] for tokens. Thread-safe; keeps nothing. path: the file with that section."""
+    """Asks the Keystone of [keystone_authtoken] for tokens. Thread-safe; keeps nothing. path: the file with that section.
+
+    A password goes to its `auth_url`, and nowhere else: redirects are not followed, nor what a list of versions there names.
+    """
 
     def __init__(self, path: str) -> None:
         parser = configparser.RawConfigParser(default_section="\x00none", strict=False)
@@ -27,13 +30,13 @@ class Passwords:
     def token(self, *, user: str, password: str, project: str, user_domain: str = DOMAIN, project_domain: str = DOMAIN) -> str:
         """Return a token of Keystone's for a project; raise Unauthenticated, or AuthAway where Keystone does not answer."""
         from keystoneauth1.exceptions import ClientException, HttpError
-        from keystoneauth1.identity import Password
+        from keystoneauth1.identity.v3 import Password
         from keystoneauth1.session import Session
 
         asked = Password(auth_url=self._url, username=user, password=password, user_domain_name=user_domain,
                          project_name=project, project_domain_name=project_domain)
         try:
-            return str(Session(asked, verify=self._verify, timeout=TIMEOUT).get_token())
+            return str(Session(asked, verify=self._verify, timeout=TIMEOUT, redirect=False).get_token())
         except HttpError as error:
             if 400 <= error.http_status < 500 and error.http_status != 429:
                 raise Unauthenticated() from None

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from types import MappingProxyType
-from typing import Any, Mapping
+from typing import Any, Mapping, Sequence
 from urllib.parse import parse_qsl, quote, urlsplit
 
 from webob import Response  # type: ignore[import-untyped]
 
-from swiftstats.api import audit
+from swiftstats.api import audit, faults
 from swiftstats.api.auth.caller import AccountNeeded, Caller, TooManyFailures, Unauthenticated
 from swiftstats.api.auth.rules import Rules
 from swiftstats.api.auth.session import SessionTooLarge, same_origin
@@ -58,6 +59,7 @@ class SignIn:
             return self._page(root, root + "/", "That form did not come from here. Sign in with this one.", status=403)
         given = dict(parse_qsl(read_form(environ).decode("utf-8", "replace"), keep_blank_values=True))
         after = place(given.get("next", ""), root)
+        more: Sequence[tuple[str, str]] = ()
         try:
             headers = self._rules.sessions.begin(environ, self._caller(environ, given))
         except Unauthenticated:
@@ -69,11 +71,12 @@ class SignIn:
         except SessionTooLarge as error:
             trouble, status = f"{error}.", 403
         except TooManyFailures as error:
-            trouble, status = f"Too many that nobody knows came from here; try again in {error.seconds:.0f} seconds.", 429
+            trouble, status = f"Too many that nobody knows came from here; try again in {math.ceil(error.seconds)} seconds.", 429
+            more = faults.refusal(error).headers
         else:
             return redirect(after, headers)
         self._refused(environ, status)
-        return self._page(root, after, trouble, given, status)
+        return self._page(root, after, trouble, given, status, more)
 
     def sign_out(self, environ: Mapping[str, Any], root: str) -> Response:
         """End the session."""
@@ -101,7 +104,7 @@ class SignIn:
         return self._rules.caller(asked, accounts)
 
     def _page(self, root: str, after: str, trouble: str = "", given: Mapping[str, str] = MappingProxyType({}),
-              status: int = 200) -> Response:
-        return page("login.html", status=status, shell=Shell(root, here="/login"), next=after, trouble=trouble,
+              status: int = 200, headers: Sequence[tuple[str, str]] = ()) -> Response:
+        return page("login.html", status=status, headers=headers, shell=Shell(root, here="/login"), next=after, trouble=trouble,
                     given={name: given.get(name, "") for name in ("account", "user", "project", "user_domain", "project_domain")},
                     account_asked="swift" in self._auth, tokens="tokens" in self._auth, passwords=self._rules.takes_passwords)
