@@ -29,8 +29,11 @@ class OfStore:
     def __init__(self, engine: Engine, prefixes: Sequence[str], page: int = PAGE) -> None:
         self._engine, self._page = engine, page
         self._prefixes = tuple(prefix.encode() for prefix in prefixes)
+        self._asked, self._to_ask = 0, 0
 
     def __iter__(self) -> Iterator[bytes | Unread]:
+        with engines.read(self._engine) as connection:
+            self._asked, self._to_ask = 0, space.number_of_accounts(connection, self._prefixes)
         after = b""
         while True:
             with engines.read(self._engine) as connection:
@@ -38,10 +41,14 @@ class OfStore:
             if not names:
                 return
             after = names[-1]
-            yield from (name for name in names if name.startswith(self._prefixes))
+            for name in names:
+                if name.startswith(self._prefixes):
+                    self._asked += 1
+                    yield name
 
     def share(self) -> float | None:
-        return None
+        # There may be new ones meanwhile.
+        return min(self._asked / self._to_ask, 1.0) if self._to_ask else None
 
 
 class OfKeystone:
@@ -54,20 +61,25 @@ class OfKeystone:
         self._keystone, self._engine, self._page = keystone, engine, page
         self._prefixes = tuple(prefixes)
         self._refused: dict[str, Unread] = {}
+        self._share: float | None = None
 
     def __iter__(self) -> Iterator[bytes | Unread]:
         self._refused = {}
-        for prefix in self._prefixes:
+        for number, prefix in enumerate(self._prefixes):
             # All of them are in order, so that each name is had once without remembering any.
             last = b""
             for name in merge(self._projects(prefix, domains=False), self._projects(prefix, domains=True), self._known(prefix)):
                 if name != last:
+                    place = _place(name[len(prefix.encode()):])
+                    self._share = self._share if place is None else (number + place) / len(self._prefixes)
                     yield name
                 last = name
+        self._share = 1.0
         yield from self._refused.values()
 
     def share(self) -> float | None:
-        return None
+        """Return about which share has been yielded: Keystone does not tell how many projects there are."""
+        return self._share
 
     def _projects(self, prefix: str, *, domains: bool) -> Iterator[bytes]:
         for project in self._keystone.projects(domains=domains):
@@ -110,6 +122,11 @@ class OfFile:
 
     def share(self) -> float | None:
         return self._read / self._size if self._size else None
+
+
+def _place(project: bytes) -> float | None:
+    """Return where among all projects one stands, from 0 to 1, by its id: Keystone's are random. None for one of another kind."""
+    return int(project[:8], 16) / 16**8 if re.fullmatch(rb"[0-9a-f]{32}", project) else None
 
 
 def _name(line: bytes, subject: str) -> bytes | Unread:

@@ -159,6 +159,8 @@ def test_many_accounts(engine: Engine) -> None:
             found += page
             after = page[-1]
         assert found == names
+        for prefixes, number in (((b"AUTH_",), 2500), ((b"", b"AUTH_"), 2500), ((b"AUTH_01", b"z"), 1000)):
+            assert space.number_of_accounts(connection, prefixes) == number
         assert connection.execute(select(func.count()).select_from(schema.space_reports)).scalar() == 5001
         assert connection.execute(select(func.count()).select_from(schema.space_readings)).scalar() == 2501
         assert [each.bytes for each in space.readings(connection, names[-1], T, T + HOUR)] == [2499]

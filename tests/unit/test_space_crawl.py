@@ -312,6 +312,22 @@ def test_the_store_s_accounts_are_asked_page_by_page(engine: Engine) -> None:
     assert list(OfStore(engine, ("",))) == names
 
 
+@pytest.mark.parametrize("page", [1, 3, 1000])
+def test_the_share_of_the_store_s_accounts_is_known(engine: Engine, page: int) -> None:
+    """Which share of the accounts to be asked has been is known, from none to all; those of other prefixes count for nothing."""
+    names = sorted([b"AUTH_%d" % number for number in range(7)] + [b"SERVICE_a", b"other", b"(unknown)"])
+    with engines.write(engine) as connection:
+        space.add_reports(connection, period=0, now=0, reports=[Report(name, "proxy", 0, 0, "active", 1, 2, 3) for name in names])
+    asked = OfStore(engine, ("AUTH_", "SERVICE_", "AUTH_1"), page)
+    assert asked.share() is None
+    for _ in range(2):
+        assert [(name, asked.share()) for name in asked] == [
+            (name, (number + 1) / 8) for number, name in enumerate(name for name in names if name.startswith((b"AUTH", b"SERV")))]
+    assert [OfStore(engine, ("none",)).share(), list(OfStore(engine, ("none",)))] == [None, []]
+    every = OfStore(engine, ("",))
+    assert [every.share() for _ in every][-1] == 1
+
+
 def run_daemon(outcomes: list[Any], interval: float = 3600.0, crawl_seconds: float = 5.0) -> list[float]:
     """Run a daemon over crawls that end so, or raise; return how long it waited after each."""
     clock, waits = [float(NOW)], []

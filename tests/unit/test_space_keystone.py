@@ -6,6 +6,7 @@ import json
 import logging
 import threading
 from pathlib import Path
+from random import Random
 from typing import Any, Callable, Iterator
 from urllib.parse import parse_qs
 from wsgiref.simple_server import WSGIRequestHandler, make_server
@@ -125,6 +126,20 @@ def test_every_project_of_every_page_is_asked_once(served: tuple[Cloud, str], en
         assert found == [name.encode() for name in (
             *sorted(["AUTH_deleted", "AUTH_z", *("AUTH_" + each for each in projects)]),
             *sorted(["SERVICE_x", *("SERVICE_" + each for each in projects)]))]
+
+
+def test_the_share_of_the_projects_is_known(served: tuple[Cloud, str], engine: Engine) -> None:
+    """How far the crawl is shows by Keystone's own ids, which are random: within a few percent, whatever the store knows."""
+    cloud, url = served
+    random = Random(5)
+    cloud.projects = sorted(f"{random.getrandbits(128):032x}" for _ in range(1000))
+    cloud.pages, cloud.domains = 300, ["default", cloud.projects[0][::-1]]
+    know(engine, "AUTH_a-team", "AUTH_zoo")
+    asked = OfKeystone(client(url), engine, ("AUTH_", "SERVICE_"))
+    assert asked.share() is None
+    shares = [asked.share() or 0.0 for _ in asked]
+    assert shares == sorted(shares) and len(shares) == 2006 and asked.share() == 1
+    assert all(abs(share - number / len(shares)) < 0.05 for number, share in enumerate(shares))
 
 
 def test_an_empty_prefix_has_the_other_prefixes_accounts_asked_once(served: tuple[Cloud, str], engine: Engine) -> None:
