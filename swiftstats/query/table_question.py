@@ -176,7 +176,7 @@ class _Reader:
         end = ends
         if "end" in self.given:
             end, _ = self._moment("end", self._text("end") or "", zone, now)
-        elif end is None:
+        elif end is None and len(self.faults) == wanted:
             self._fault("end", "", f"{steps.EXPECTED}; it is needed where begin names a moment")
         if len(self.faults) > wanted or end is None:
             return 0, period_seconds

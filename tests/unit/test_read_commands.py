@@ -20,6 +20,7 @@ from swiftstats.cli.main import main
 from swiftstats.cli.usage import question_of
 from swiftstats.config import Config
 from swiftstats.journal.spool import Spool
+from swiftstats.query.question import BadQuestion
 from swiftstats.store import engine as engines
 from swiftstats.store import usage, writers
 from tests.support.service import HOUR, RANGE, Client, T, close, count, fresh, make, sqlite
@@ -113,6 +114,20 @@ def test_usage_this_month() -> None:
     assert (periods.format(question.begin), periods.format(question.end)) == ("2012-10-01 00:00:00", "2012-10-22 09:00:00")
     question = question_of(arguments, Config({"period_seconds": 900}), now=periods.parse("2012-12-31 23:59:59"))
     assert (periods.format(question.begin), periods.format(question.end)) == ("2012-12-01 00:00:00", "2013-01-01 00:00:00")
+
+
+@pytest.mark.parametrize(("period", "begin", "end"), [
+    ("this-month", "2012-10-01", "2012-11-01"), ("last-month", "2012-09-01", "2012-10-01"), ("today", "2012-10-22", "2012-10-23"),
+    ("2012-02", "2012-02-01", "2012-03-01"), ("2012-02-29", "2012-02-29", "2012-03-01")])
+def test_usage_of_a_period(period: str, begin: str, end: str) -> None:
+    """A word, a month or a day is its whole range; what is neither is refused."""
+    arguments = argparse.Namespace(account="7f6a", begin=None, end=None, detail=False, period=period)
+    question = question_of(arguments, Config({}), now=T + 100.5)
+    assert (periods.format(question.begin), periods.format(question.end)) == (f"{begin} 00:00:00", f"{end} 00:00:00")
+    arguments.period = "next-month"
+    with pytest.raises(BadQuestion) as error:
+        question_of(arguments, Config({}), now=T)
+    assert "this-month, last-month, today" in error.value.faults[0].expected
 
 
 @pytest.mark.parametrize("words", ["usage a", "server list", "server add x", "server retire x --yes"])
