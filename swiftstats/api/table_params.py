@@ -13,7 +13,7 @@ from swiftstats.names import text_of
 from swiftstats.query import table_question
 from swiftstats.query.question import BadQuestion, Fault, fault
 from swiftstats.query.table_question import TableQuestion
-from swiftstats.represent import negotiate, table_formats
+from swiftstats.represent import by_server, negotiate, table_formats
 from swiftstats.represent.table_formats import TableFormat
 
 
@@ -45,7 +45,7 @@ class TableGiven:
             if aggregate != ["json"]:
                 self.faults.append(fault("t", aggregate[0], "json"))
             self.values.setdefault("by", ["account,server"])
-            self.values.setdefault("fields", ["bytes_in,bytes_out"])
+            self.values.setdefault("fields", [",".join(by_server.USAGE)])
             return table_formats.AGGREGATE
         try:
             return table_formats.named(named[0]) if named else table_formats.accepted(self.accept)

@@ -79,6 +79,13 @@ def select(question: TableQuestion, *, everything: bool, accounts: Sequence[byte
     return Selection(tuple(sorted(names)), disjoint(both), *of_groups)
 
 
+def any_petname(connection: Connection, *, everything: bool, accounts: Sequence[bytes], prefixes: Sequence[bytes]) -> bool:
+    """Tell whether an account has a petname: any, or of these, and those that begin with these prefixes."""
+    if petnames.of(connection, () if everything else accounts):
+        return True
+    return any(petnames.is_there(connection, prefix=prefix) for prefix in ((b"",) if everything else prefixes))
+
+
 def _pages(connection: Connection, prefix: bytes, after: Optional[bytes], size: int) -> Iterator[list[Found]]:
     """Yield the accounts after `after` that begin with a prefix, page by page."""
     while page := many.accounts_after(connection, after=after, limit=size, prefix=prefix):

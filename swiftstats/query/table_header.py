@@ -31,11 +31,15 @@ class NotFinal(SwiftStatsError):
 
 @dataclass(frozen=True)
 class ServerColumn:
-    """A server: up to when it has closed (None: nobody heard of it yet), and whether it is behind by more than two periods."""
+    """A server: up to when it has closed (None: nobody heard of it yet), and whether it is behind by more than two periods.
+
+    `waited`: whether it is waited for, neither retired nor ended.
+    """
 
     name: str
     as_of: Optional[int]
     stale: bool
+    waited: bool
 
 
 @dataclass(frozen=True)
@@ -118,7 +122,7 @@ def header(connection: Connection, question: TableQuestion, selection: Optional[
 
 def _servers(connection: Connection, question: TableQuestion, now: float) -> tuple[ServerColumn, ...]:
     """Return the servers that there are, by name, retired ones too: what they counted stands."""
-    return tuple(ServerColumn(each.name, as_of(each), stale(each, question.period_seconds, now))
+    return tuple(ServerColumn(each.name, as_of(each), stale(each, question.period_seconds, now), _waited(each))
                  for each in status.servers(connection))
 
 
@@ -128,7 +132,9 @@ def as_of(server: ServerStatus) -> Optional[int]:
 
 
 def stale(server: ServerStatus, period_seconds: int, now: float) -> bool:
-    """Tell whether a server that is waited for has not closed what ended a period ago, or never closed anything."""
-    if server.retired_at is not None:
-        return False
-    return server.closed_through is None or server.closed_through + 2 * period_seconds <= now
+    """Tell whether a server that is waited for has not closed what ended a period ago."""
+    return _waited(server) and (server.closed_through or 0) + 2 * period_seconds <= now
+
+
+def _waited(server: ServerStatus) -> bool:
+    return server.retired_at is None and server.closed_through is not None

@@ -10,13 +10,13 @@ ever heard of, since that is not zero; and so is a petname that there is not.
 from __future__ import annotations
 
 import json
-from itertools import groupby
 from typing import Any
 
 from swiftstats.names import text_of
 from swiftstats.query import steps
 from swiftstats.query.table import Page
 from swiftstats.query.table_question import marker_of
+from swiftstats.represent import by_server
 
 
 def page(answer: Page) -> bytes:
@@ -25,17 +25,11 @@ def page(answer: Page) -> bytes:
     zone = header.question.zone
     servers = [{"id": each.name, "nickname": each.name, "as_of": None if each.as_of is None else steps.iso(each.as_of, zone),
                 "stale": each.stale} for each in header.servers]
-    heard = {each.name: None if each.as_of is None else 0 for each in header.servers}
     accounts: list[dict[str, Any]] = []
-    for name, rows in groupby(answer.rows, key=lambda row: row.account):
-        usage: dict[str, int | None] = dict(heard)
-        petname = None
-        for row in rows:
-            petname = row.petname
-            if row.server is not None:
-                usage[row.server] = (usage.get(row.server) or 0) + sum(value or 0 for value in row.values)
-        accounts.append({"id": text_of(name or b""), "petname": petname, "usage": usage,
-                         "total": sum(value or 0 for value in usage.values()), "partial": not header.final})
+    for row in by_server.turned(answer, stepped=False):
+        usage = {server: None if values is None else sum(value or 0 for value in values) for server, values in row.usage.items()}
+        accounts.append({"id": text_of(row.account), "petname": row.petname, "usage": usage,
+                         "total": sum(value or 0 for value in usage.values()), "partial": row.partial})
     following = None if answer.next is None else marker_of(answer.next)
     shown: dict[str, Any] = {"servers": servers, "accounts": accounts, "next": following, "unknown": list(header.unknown)}
     if header.unknown_groups:

@@ -96,8 +96,8 @@ def groups(connection: Connection) -> list[Group]:
     return [Group(name, own.get(name, 0), own.get(name, 0) + below[name]) for name in names]
 
 
-def is_there(connection: Connection, group: str, *, prefix: bytes = b"") -> bool:
-    """Tell whether a petname in a group, or below, is of an account whose name begins with `prefix`, used or not."""
+def is_there(connection: Connection, group: Optional[str] = None, *, prefix: bytes = b"") -> bool:
+    """Tell whether a petname, in a group or below, is of an account whose name begins with `prefix`, used or not."""
     query = select(petnames.c.account).where(*_within(group), *beginning(prefix, petnames.c.account))
     return connection.execute(query.limit(1)).first() is not None
 

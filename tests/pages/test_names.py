@@ -14,7 +14,7 @@ from sqlalchemy import text
 
 from swiftstats.store import engine as engines
 from swiftstats.store import petnames
-from tests.support.pages import NOVEMBER, NOW, PagesSite
+from tests.support.pages import NOVEMBER, NOW, PagesSite, account_url, sign_in, window
 from tests.support.service import HOUR
 
 pytestmark = pytest.mark.browser
@@ -107,7 +107,32 @@ def test_petnames_are_text(page: Page, site: PagesSite):
     with engines.write(site.engine) as connection:
         petnames.put(connection, {b"AUTH_..": "<i>../x</i>", b"AUTH_100x_": "<i>../x</i>"})
     page.goto(site.url + "/usage?account_prefix=AUTH_")
-    assert [shown for shown in page.locator("tbody th span").all_inner_texts() if shown != "?"] == ["<i>../x</i>", "<i>../x</i>"]
-    assert "?" in page.locator("tbody th span").all_inner_texts()  # of accounts without one
+    assert page.locator("tbody th > span:not(.muted)").all_inner_texts() == ["<i>../x</i>", "<i>../x</i>"]
     page.get_by_role("link", name="AUTH_100x_").click()
     assert page.locator("h1 small").inner_text() == "<i>../x</i>"
+
+
+@pytest.mark.parametrize("query", ["", "&by=account,server", "&granularity=day"])
+def test_no_petname_is_a_question_mark(page: Page, site: PagesSite, query):
+    """Where the site has petnames, an account without one is said to have none, whether or not another on the page has one."""
+    with engines.write(site.engine) as connection:
+        petnames.put(connection, {b"AUTH_..": "dots"})
+    page.goto(site.url + "/usage?marker=many_0000000&limit=3" + query)
+    assert page.locator("tbody th > span").all_text_contents() == 3 * ["?no petname"]
+    page.goto(account_url(site, "AUTH_100%_"))
+    assert page.locator("h1 small").text_content() == " ?no petname"
+    page.goto(account_url(site, "AUTH_.."))
+    assert (page.locator("h1 small").text_content() or "").strip() == "dots"
+
+
+def test_without_petnames_there_are_no_question_marks(browser, page: Page, site: PagesSite):
+    """Where there are no petnames, or none of what somebody may read, accounts stand alone."""
+    with engines.write(site.engine) as connection:
+        petnames.remove(connection, [each.account for each in petnames.listed(connection)])
+    page.goto(site.url + "/usage?limit=3")
+    assert page.locator("tbody th > span").count() == 0
+    with engines.write(site.engine) as connection:
+        petnames.put(connection, {b"AUTH_..": "dots"})
+    with window(browser) as tenants:
+        sign_in(tenants, site, site.token("tenant", "AUTH_100x_"))
+        assert tenants.locator("h1 small").count() == 0 and "petname" not in tenants.content()

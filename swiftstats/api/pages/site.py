@@ -22,10 +22,11 @@ from swiftstats.api.params import environ_name, split
 from swiftstats.api.service import Environ, Service
 from swiftstats.errors import SwiftStatsError
 from swiftstats.names import text_of
-from swiftstats.query import table_question
+from swiftstats.query import selection, table_question
 from swiftstats.query.question import BadQuestion, fault
 from swiftstats.query.standing import Standing, standing
 from swiftstats.query.table_question import TableQuestion
+from swiftstats.represent import by_server
 from swiftstats.store import engine as store
 
 #: path, or its beginning where it ends in a slash: what it shows, as docs/pages.md has it
@@ -118,7 +119,7 @@ class Pages:
         given = asked.read(environ)
         values = dict(given.given)
         if values.get("by", ("account",))[0] in ("account,server", "server,account"):
-            values.setdefault("fields", (usage.FIGURES[0],))
+            values.setdefault("fields", (",".join(by_server.USAGE),))
         if values.get("order", ("account",)) != ("account",) or values.get("by") not in (("server",),):
             values.setdefault("limit", (str(usage.LIMIT),))
         with self._read() as (connection, now):
@@ -128,7 +129,8 @@ class Pages:
             scope, chosen = many_accounts.permitted(self._service, environ, question)
             if question.by_server and not scope.all:
                 raise Forbidden("by=server")
-            found = usage.shown(connection, question, chosen, given, self._standing(connection, now), operator=scope.all, now=now)
+            found = usage.shown(connection, question, chosen, given, self._standing(connection, now), operator=scope.all,
+                                petnames=_are_called(connection, scope), now=now)
         if scope.all:
             audit.read(environ, begin=question.begin, end=question.end, rows=len(found["lines"]))
         return page("usage.html", shell=self._shell(environ, root, scope, "/usage"), **found)
@@ -142,8 +144,10 @@ class Pages:
             scope, _ = many_accounts.permitted(self._service, environ, question)
             found = account.shown(connection, question, given, self._standing(connection, now), name=name,
                                   operator=scope.all, now=now, origin=self._origin(environ) + root)
+            called = _are_called(connection, scope)
         shell = self._shell(environ, root, scope, "" if scope.all else asked.account_path(name))
-        return page("account.html", shell=shell, here=root + asked.account_path(name).partition("?")[0], **found)
+        return page("account.html", shell=shell, here=root + asked.account_path(name).partition("?")[0], petnames=called,
+                    **found)
 
     def _status(self, environ: Environ, root: str) -> Response:
         asked.read(environ, known=())
@@ -169,7 +173,8 @@ class Pages:
         except SwiftStatsError:
             scope = None
         io = [column for column in fields.COLUMNS if column not in fields.SPACE_COLUMNS]
-        return page("help.html", shell=self._shell(environ, root, scope, "/help"), io=io, space=fields.SPACE_COLUMNS,
+        return page("help.html", shell=self._shell(environ, root, scope, "/help"), io=io,
+                    space=(*fields.SPACE_COLUMNS, *fields.SPACE_COUNTS),
                     period_seconds=self._service.config.period_seconds, origin=self._origin(environ))
 
     def _origin(self, environ: Environ) -> str:
@@ -218,6 +223,11 @@ def _shown(environ: Environ) -> str:
     """Return a request's path as text."""
     path: str = environ.get("PATH_INFO", "")
     return text_of(path.encode("latin-1"))
+
+
+def _are_called(connection: Connection, scope: Scope) -> bool:
+    """Tell whether any of the accounts that somebody may read has a petname: what others have shows in nothing."""
+    return selection.any_petname(connection, everything=scope.all, accounts=scope.accounts, prefixes=scope.prefixes)
 
 
 def home(scope: Scope) -> str:

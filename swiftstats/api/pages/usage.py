@@ -7,61 +7,22 @@ from typing import Any, Mapping, Optional, Sequence
 
 from sqlalchemy import Connection
 
-from swiftstats.api.pages import spans, strip
+from swiftstats.api.pages import servers, spans, strip
 from swiftstats.api.pages.asked import Asked
-from swiftstats.fields import METHODS
-from swiftstats.names import text_of
+from swiftstats.api.pages.columns import NOT_BEGUN, Column, Line, plain
 from swiftstats.petnames import SEPARATOR
 from swiftstats.query import table
 from swiftstats.query.question import BadQuestion, fault
 from swiftstats.query.selection import Selection
 from swiftstats.query.standing import Standing
-from swiftstats.query.table import Page
-from swiftstats.query.table_question import OWN, TOTAL, TableQuestion, marker_of
-from swiftstats.query.table_rows import Row
+from swiftstats.query.table_question import TableQuestion, marker_of
+from swiftstats.represent import by_server
 from swiftstats.store import accounts
 
-#: Accounts of a page where nothing else is asked for, and figures that a column per server can be of.
+#: Accounts of a page where nothing else is asked for.
 LIMIT = 100
-FIGURES = ("bytes_out", "bytes_in", "GET", "PUT")
 #: Accounts are counted no further.
 COUNTED = 10_000
-
-
-@dataclass(frozen=True)
-class Column:
-    """A column: `fields` of the table are added up in it. `level`: a sum of levels is no total that grows."""
-
-    title: str
-    fields: tuple[str, ...]
-    kind: str
-    order: Optional[str] = None
-    level: bool = False
-    of: str = ""
-    help: str = ""
-
-
-COLUMNS = (
-    Column("Requests", METHODS, "count", help="Billable requests of every method"),
-    Column("Bytes in", ("bytes_in",), "B", "-bytes_in", help="Uploaded"),
-    Column("Bytes out", ("bytes_out",), "B", "-bytes_out", help="Downloaded"),
-    Column("Space", ("space_last",), "B", level=True, help="As it was read last"),
-    Column("Byte-hours", ("byte_hours",), "B", level=True, of="·h", help="Space × hours, of what was measured"),
-    Column("Not billed", ("denied", "server_errors"), "count", "-denied", help="Requests denied or failed"),
-)
-
-
-@dataclass(frozen=True)
-class Line:
-    """One row: what it is of, and a value per column, None where it is unknown; of a group also its own, without those below."""
-
-    account: Optional[str]
-    petname: Optional[str]
-    server: Optional[str]
-    time: int
-    values: tuple[Any, ...]
-    group: Optional[str] = None
-    own: tuple[Any, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -74,22 +35,24 @@ class Sum:
 
 
 def shown(connection: Connection, question: TableQuestion, selection: Selection, given: Asked, standing: Standing, *,
-          operator: bool, now: float) -> Mapping[str, Any]:
-    """Return what the page shows."""
+          operator: bool, petnames: bool, now: float) -> Mapping[str, Any]:
+    """Return what the page shows; `petnames`: whether there are any, so that an account without one is said to have none."""
     known = _known(connection, selection)
     if question.by_group and not question.groups and known is None:
         raise BadQuestion([fault("by", "group", f"a group beside it, as group=NAME: of more than {COUNTED:,} accounts not all "
                                                 "are read for a page; files have them, as format=csv")])
     page = table.page(connection, question, selection, now=now)
     pivot = question.by_account and question.by_server
-    columns, lines, servers = _pivot(page, standing) if pivot else _plain(page)
-    final = page.header.final
+    turned = servers.table(page) if pivot else None
+    each_field = given.text("fields") is not None
+    columns, lines = (turned.columns, turned.lines) if turned else plain(page, each_field=each_field)
+    final, by_time = page.header.final, question.granularity != "total"
     only = question.order is None and question.marker is None and page.next is None
     following = None if page.next is None else marker_of(page.next)
     return {
         "page": page, "question": question, "zone": question.zone, "units": given.units, "columns": columns, "lines": lines,
-        "servers": servers, "pivot": pivot, "asked": given, "by_time": question.granularity != "total",
-        "sums": [_sum(lines, number, column, final) for number, column in enumerate(columns)],
+        "turned": turned, "asked": given, "by_time": by_time, "final": final, "petnames": petnames,
+        "sums": [_sum(lines, number, column, final, by_time) for number, column in enumerate(columns)],
         "known": known, "counted": COUNTED, "whole": only, "groups": question.groups,
         "strip": strip.of_range(standing, question.begin, question.end, zone=question.zone, names=operator,
                                 lost_periods=len(page.header.incomplete)),
@@ -98,7 +61,7 @@ def shown(connection: Connection, question: TableQuestion, selection: Selection,
         "permalink": given.query(**spans.permanent(question)),
         "next": None if following is None else given.query(marker=following),
         "next_after": following, "first": given.query(marker=None) if question.marker is not None else None,
-        "files": files(question, given, final), "figures": FIGURES, "order": given.text("order") or "account",
+        "files": files(question, given, final), "figures": _figures(question, given), "order": given.text("order") or "account",
         **spans.of_form(question), "through": page.header.space_complete_through,
         "rows_of": len({(line.account, line.server, line.group) for line in lines}),
     }
@@ -126,53 +89,20 @@ def files(question: TableQuestion, given: Asked, final: bool) -> list[tuple[str,
     return found
 
 
-def _plain(page: Page) -> tuple[list[Column], list[Line], list[str]]:
-    """Return a row per account, per account and time, or per server."""
-    question = page.header.question
-    names = [column.name for column in question.figures]
-    shown, own = (TOTAL, OWN) if question.by_group else ("", "")
-    columns = [column for column in COLUMNS if all(shown + field in names for field in column.fields)]
-
-    def values(row: Row, of: str) -> tuple[Optional[int], ...]:
-        return tuple(_added([row.values[names.index(of + field)] for field in column.fields]) for column in columns)
-
-    lines = [Line(_text(row.account), row.petname, row.server, row.time, values(row, shown), row.group,
-                  values(row, own) if question.by_group else ()) for row in page.rows]
-    return columns, lines, []
-
-
-def _pivot(page: Page, standing: Standing) -> tuple[list[Column], list[Line], list[str]]:
-    """Return a row per account, with a column per server that counted or is waited for, and their sum."""
-    field = page.header.question.columns[0]
-    servers = sorted({row.server for row in page.rows if row.server is not None}
-                     | {server.name for server in standing.servers if server.writers})
-    kind = "B" if field.unit == "B" else "count"
-    columns = [*(Column(name, (field.name,), kind) for name in servers), Column("Sum", (field.name,), kind)]
-    by_account: dict[Optional[bytes], dict[str, Row]] = {}
-    for row in page.rows:
-        if row.server is not None:
-            by_account.setdefault(row.account, {})[row.server] = row
-    lines = []
-    for account, rows in by_account.items():
-        first = next(iter(rows.values()))
-        values = [rows[name].values[0] if name in rows else 0 for name in servers]
-        lines.append(Line(_text(account), first.petname, None, first.time, (*values, _added(values))))
-    return columns, lines, servers
-
-
-def _added(values: Sequence[Optional[int]]) -> Optional[int]:
-    known = [value for value in values if value is not None]
-    return sum(known) if len(known) == len(values) else None
-
-
-def _sum(lines: Sequence[Line], number: int, column: Column, final: bool) -> Sum:
+def _sum(lines: Sequence[Line], number: int, column: Column, final: bool, by_time: bool) -> Optional[Sum]:
+    if by_time and not column.of_steps or not column.of_accounts:
+        return None
     # What lies in a group is in those above it too: the groups at the top are all there is.
-    lines = [line for line in lines if SEPARATOR not in (line.group or "")]
-    known = [line.values[number] for line in lines if line.values[number] is not None]
+    values = [line.values[number] for line in lines if SEPARATOR not in (line.group or "")]
+    known = [value for value in values if value not in (None, NOT_BEGUN)]
+    unknown = values.count(None)
     prefix = "" if final or column.level else "about" if column.kind == "B" else "least"
-    return Sum(sum(known) if known else None if lines else 0, prefix, len(lines) - len(known))
+    return Sum(sum(known) if known or not unknown else None, prefix, unknown)
 
 
-def _text(name: Optional[bytes]) -> Optional[str]:
-    """Return an account's name as text; what is no UTF-8 is shown as bytes."""
-    return None if name is None else text_of(name)
+def _figures(question: TableQuestion, given: Asked) -> list[tuple[str, str, bool]]:
+    """Return (fields, in words, whether they are shown) to choose from, for a table with a column per server."""
+    shown = {column.name for column in question.columns}
+    found = [(value, words, shown == set((value or ",".join(by_server.USAGE)).split(","))) for value, words in servers.FIGURES]
+    asked = given.text("fields")
+    return found if asked is None or any(chosen for _, _, chosen in found) else [*found, (asked, asked, True)]
