@@ -48,13 +48,13 @@ def app_factory(global_conf: Mapping[str, str], **local_conf: str) -> Applicatio
     """
     if "config" in global_conf:
         local_conf.setdefault("config", global_conf["config"])
-    return make_app(configuration.from_options(local_conf), pipeline=True)
+    return make_app(configuration.from_options(local_conf), pipeline=global_conf.get("__file__", ""))
 
 
-def make_app(config: Config, *, pipeline: bool = False, clock: Callable[[], float] = time.time) -> Application:
+def make_app(config: Config, *, pipeline: str | None = None, clock: Callable[[], float] = time.time) -> Application:
     """Make the application; raise ConfigError or SchemaError. With the database away it starts all the same, and answers 503.
 
-    pipeline: whether filters may stand to its left, among them Keystone's.
+    pipeline: as of rules.from_config.
     """
     admit = rules.from_config(config, pipeline=pipeline)
     engine = store.create(config.require("database"))

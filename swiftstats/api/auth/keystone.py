@@ -25,6 +25,7 @@ from typing import Any, Callable, Collection, Iterable, Mapping, NamedTuple, Seq
 from swiftstats.api.auth.caller import TOKEN_LENGTH, AuthAway, Caller, Scope, digest_of, token_of
 from swiftstats.api.auth.kept import Kept
 from swiftstats.api.auth.password import Passwords
+from swiftstats.api.auth.pipeline import authtoken_of
 from swiftstats.config import KEYSTONE_SECTION, Config
 from swiftstats.errors import ConfigError
 
@@ -36,6 +37,8 @@ _SHOWN = ("REQUEST_METHOD", "SCRIPT_NAME", "PATH_INFO", "HTTP_X_AUTH_TOKEN", "HT
 _READER = "reader"
 NEITHER = ("auth = keystone needs keystonemiddleware's authtoken: a section [keystone_authtoken] in the configuration, or that "
            "filter to the left of the service in a PasteDeploy pipeline")
+UNKNOWING = ("authtoken has no auth_type, and so nothing to ask Keystone with: it belongs into [keystone_authtoken] of the file "
+             "that the filter reads, or into the filter's own section, with auth_url, username, password and project_name")
 #: What the filter raises of itself where what answers is no Keystone, or redirects.
 _NO_ANSWER = (json.JSONDecodeError, LookupError, TypeError, AttributeError)
 
@@ -50,11 +53,11 @@ class Said(NamedTuple):
 class Guard:
     """The real `authtoken`, asked about a request as a function would be. Thread-safe.
 
-    path: the file with [keystone_authtoken]. It never defers its decision, so that a token that is refused (401) and a Keystone
-    that is away (503) are two things; and keeps no tokens of its own.
+    path: the file with [keystone_authtoken], or with the pipeline whose filter has `options`. It never defers its decision, so
+    that a token that is refused (401) and a Keystone that is away (503) are two things; and keeps no tokens of its own.
     """
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, options: Mapping[str, str] | None = None) -> None:
         try:
             from keystoneauth1.exceptions import ClientException
             from keystonemiddleware import auth_token
@@ -63,13 +66,15 @@ class Guard:
             raise ConfigError(f"auth = keystone: {error}; install with: pip install 'swiftstats[keystone]'", path=path) from None
         self._errors: tuple[type[Exception], ...] = (ClientException,)
         try:
+            given = {"oslo_config_project": "swiftstats", "oslo_config_file": path} if options is None else options
             self._filter = auth_token.filter_factory(
-                {}, oslo_config_project="swiftstats", oslo_config_file=path, delay_auth_decision="false", token_cache_time="-1",
-            )(_admitted)
+                {}, **{**given, "delay_auth_decision": "false", "token_cache_time": "-1"})(_admitted)
             # It has no option for that. The token and the service's password go to the configured Keystone, not elsewhere.
             self._filter._session.redirect = False
         except (ClientException, Error, ValueError) as error:
             raise ConfigError(f"[{KEYSTONE_SECTION}] will not do: {error}", path=path) from None
+        if self._filter._auth is None:
+            raise ConfigError(UNKNOWING, path=path)
 
     def ask(self, environ: Mapping[str, Any]) -> Said:
         """Return what the filter says; raise AuthAway where Keystone does not answer."""
@@ -193,12 +198,18 @@ def expiry(token: Mapping[str, Any]) -> float | None:
     return None if found is None else float(calendar.timegm(time.strptime(found.group(1), "%Y-%m-%dT%H:%M:%S")))
 
 
-def from_config(config: Config, *, pipeline: bool) -> KeystoneRule:
-    """Make the rule; raise ConfigError where no `authtoken` can be there. pipeline: whether it may be to the left."""
-    guard = passwords = None
+def from_config(config: Config, *, pipeline: str | None) -> KeystoneRule:
+    """Make the rule; raise ConfigError where no `authtoken` can be there, or the one to the left cannot ask Keystone anything.
+
+    pipeline: as of rules.from_config.
+    """
+    passwords = None
+    options = authtoken_of(pipeline) if pipeline else None
+    # With delay_auth_decision that filter does not tell a token that is refused from a Keystone that is away: so ask here.
+    guard = Guard(pipeline, options) if pipeline and options is not None else None
     if config.path is not None and has_section(config.path):
         guard, passwords = Guard(config.path), Passwords(config.path)
-    elif not pipeline:
+    elif pipeline is None:
         raise ConfigError(NEITHER, path=config.path)
     return KeystoneRule(guard, prefixes=config.reseller_prefix, admin_roles=config.admin_roles or (),
                         system_reader=config.system_reader, cache_seconds=config.auth_cache_seconds, passwords=passwords)

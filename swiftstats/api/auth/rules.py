@@ -118,32 +118,33 @@ class Rules:
             raise
 
 
-def _tokens(config: Config, pipeline: bool) -> Rule:
+def _tokens(config: Config, pipeline: str | None) -> Rule:
     return TokensRule(config.tokens_file, uses=uses.Uses(uses.path_of(config)))
 
 
-def _keystone(config: Config, pipeline: bool) -> Rule:
+def _keystone(config: Config, pipeline: str | None) -> Rule:
     return keystone.from_config(config, pipeline=pipeline)
 
 
-def _swift(config: Config, pipeline: bool) -> Rule:
+def _swift(config: Config, pipeline: str | None) -> Rule:
     return SwiftRule(config.require("swift_url"), cache_seconds=config.auth_cache_seconds)
 
 
-def _none(config: Config, pipeline: bool) -> Rule:
+def _none(config: Config, pipeline: str | None) -> Rule:
     if not config.allow_anonymous:
         raise ConfigError("auth = none lets everybody read everything; it needs allow_anonymous = yes in [api]", path=config.path)
     return NoneRule()
 
 
 #: `auth =`: how the rule is made. The order is the order in which they are asked.
-RULES: dict[str, Callable[[Config, bool], Rule]] = {"tokens": _tokens, "keystone": _keystone, "swift": _swift, "none": _none}
+RULES: dict[str, Callable[[Config, str | None], Rule]] = {
+    "tokens": _tokens, "keystone": _keystone, "swift": _swift, "none": _none}
 
 
-def from_config(config: Config, *, pipeline: bool = False) -> Rules:
+def from_config(config: Config, *, pipeline: str | None = None) -> Rules:
     """Make the configured rules; raise ConfigError where there are none, or where one of them cannot work.
 
-    pipeline: whether filters may stand to the left, among them Keystone's.
+    pipeline: the PasteDeploy file that is served, '' for one that is not known; None where no filter can be to the left.
     """
     if not config.auth:
         raise ConfigError(f"auth is needed in [api]: {', '.join(RULES)}, or several. Nothing is answered without it",
