@@ -13,7 +13,7 @@ from sqlalchemy import Engine
 from webob import Response  # type: ignore[import-untyped]
 
 from swiftstats import config as configuration
-from swiftstats.api import about, audit, faults, many_accounts, one_account, routes
+from swiftstats.api import about, audit, faults, lists, many_accounts, one_account, routes
 from swiftstats.api.auth import rules
 from swiftstats.api.metrics import ROUTE
 from swiftstats.api.pages.site import Pages
@@ -36,8 +36,7 @@ ACTIONS: dict[str, Callable[[Service, Environ, Any], Response]] = {
     "root": about.root, "healthcheck": about.healthcheck, "version": about.version, "metrics": about.metrics,
     "io_sum": one_account.io_sum, "io_detail": one_account.io_detail,
     "space_sum": one_account.space_sum, "space_detail": one_account.space_detail,
-    "usage": many_accounts.usage, "accounts": many_accounts.accounts, "servers": many_accounts.servers,
-    "fields": many_accounts.fields,
+    "usage": many_accounts.usage, "accounts": lists.accounts, "servers": lists.servers, "fields": lists.fields,
 }
 
 
