@@ -49,11 +49,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 @dataclass(frozen=True)
 class Look:
-    """What is shown at one moment; `final`: whether the period is complete."""
+    """What is shown at one moment; `called`: whether any account has a petname, `final`: whether the period is complete."""
 
     now: int
     found: Busiest | None
     petnames: Mapping[bytes, str]
+    called: bool
     final: bool
 
 
@@ -75,18 +76,19 @@ def look(engine: Engine, config: Config, arguments: argparse.Namespace, limit: i
         now, through = now_of(connection), writers.complete_through(connection).complete_through
         end = periods.floor(now, config.period_seconds) + config.period_seconds if arguments.running else through
         if end is None:
-            return Look(now, None, {}, False)
+            return Look(now, None, {}, False, False)
         found = busiest.busiest(connection, end - config.period_seconds, end, limit=limit, by=arguments.by)
         named = petnames.of(connection, [row.account for row in found.rows])
-        return Look(now, found, named, through is not None and through >= end)
+        return Look(now, found, named, petnames.is_there(connection), through is not None and through >= end)
 
 
 def written(seen: Look, by: str, *, aligned: bool) -> str:
     """Write a look: for a terminal with sizes and bars, else exact."""
     if seen.found is None:
         return "nothing is complete yet\n"
-    totals = [(text_of(row.account), seen.petnames.get(row.account), row.cells)
-              for row in seen.found.rows] + [("(other)", None, seen.found.others)]
+    called = seen.called and aligned
+    totals = [(text_of(row.account), people.petname(seen.petnames.get(row.account), any_=called), row.cells)
+              for row in seen.found.rows] + [("(other)", "", seen.found.others)]
     if not aligned:
         body = [(account, petname, *figures(cells).values()) for account, petname, cells in totals]
         return as_table.rows(TITLES, body, aligned=False)

@@ -26,9 +26,10 @@ from swiftstats.query.freshness import Header
 from swiftstats.query.question import BadQuestion, Question, ask, fault
 from swiftstats.query.steps import GRANULARITIES
 from swiftstats.query.table_header import NotFinal
-from swiftstats.represent import as_table, table_formats
+from swiftstats.represent import as_table, people, table_formats
 from swiftstats.represent.negotiate import FORMATS
 from swiftstats.store import engine as store
+from swiftstats.store import petnames
 
 DESCRIPTION = (
     "Show an account's requests and bytes, or the space that it occupies, or with --all both of every account: this month so "
@@ -126,8 +127,9 @@ def _one(arguments: argparse.Namespace, config: Config) -> int:
             print("swiftstats usage: not final", file=sys.stderr)
             return 3
         if isinstance(found, answer.Sum):
-            _total(found, arguments.format, out)
-            if arguments.format == "table" and out.isatty():
+            drawn = arguments.format == "table" and out.isatty()
+            _total(found, arguments.format, out, petname=_petname(connection, question) if drawn else "")
+            if drawn:
                 wide = shutil.get_terminal_size().columns
                 out.write(usage_plots.drawn(connection, question, config, space=arguments.space, columns=wide).encode())
         else:
@@ -173,9 +175,15 @@ def _span(period: str, now: float) -> tuple[int, int]:
     return begin, end
 
 
-def _total(found: answer.Sum, form: str, out: BinaryIO) -> None:
+def _petname(connection: Connection, question: Question) -> str:
+    """Return what the account is called here, for a terminal."""
+    called = petnames.of(connection, [question.account]).get(question.account)
+    return people.petname(called, any_=petnames.is_there(connection))
+
+
+def _total(found: answer.Sum, form: str, out: BinaryIO, *, petname: str) -> None:
     if form == "table":
-        out.write(as_table.total(found, aligned=out.isatty()).encode())
+        out.write(as_table.total(found, aligned=out.isatty(), petname=petname).encode())
         return
     if form == "csv":
         _say(found.header)

@@ -21,10 +21,11 @@ from swiftstats.query.table import Stream
 from swiftstats.query.table_header import TableHeader
 from swiftstats.query.table_question import TableQuestion
 from swiftstats.query.table_rows import Row
-from swiftstats.represent import as_table, table_csv, table_formats
+from swiftstats.represent import as_table, people, table_csv, table_formats
 from swiftstats.represent.chunks import chunks
 from swiftstats.represent.table_formats import FORMATS
 from swiftstats.store import engine as store
+from swiftstats.store import petnames
 
 #: Accounts that a terminal shows where nobody says how many.
 SHOWN = 100
@@ -85,7 +86,9 @@ def _page(connection: Connection, question: TableQuestion, form: str, out: Binar
     page = table.page(connection, question, everything, now=now)
     write = FORMATS.get(form)
     if write is None:
-        body = map(table_csv.row_writer(question, as_table.clean), page.rows)
+        called = question.by_account and out.isatty() and petnames.is_there(connection)
+        rows = [row._replace(petname=people.petname(row.petname, any_=True)) for row in page.rows] if called else page.rows
+        body = map(table_csv.row_writer(question, as_table.clean), rows)
         _say(page.header)
         out.write(as_table.drawn(table_csv.titles(question), list(body), aligned=out.isatty()).encode())
         if page.next is not None:

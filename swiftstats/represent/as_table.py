@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import unicodedata
 from typing import Collection, Iterable, Iterator, Sequence
@@ -57,7 +58,8 @@ def drawn(titles: Sequence[str], body: Sequence[Sequence[object]], *, aligned: b
     if not aligned:
         return rows(titles, body, aligned=False)
     lines = [[clean(value) for value in row] for row in body]
-    table = Table(box=None, pad_edge=False)
+    # NO_COLOR is for colours alone, and rich keeps to that; bold titles are an escape sequence all the same.
+    table = Table(box=None, pad_edge=False, header_style="" if os.environ.get("NO_COLOR") else "table.header")
     for column, title in enumerate(titles):
         numeric = all(re.fullmatch(r"-?\d*", line[column]) for line in lines)
         table.add_column(title, justify="right" if numeric else "left", overflow="fold", no_wrap=False)
@@ -109,9 +111,11 @@ def spans(starts: Sequence[int], period_seconds: int) -> list[str]:
     ]
 
 
-def total(answer: Sum, *, aligned: bool) -> str:
-    """Write a sum: a field a line, after what stands above it."""
-    return pairs([*header_pairs(answer.header), *zip(answer.titles, answer.values)], aligned=aligned)
+def total(answer: Sum, *, aligned: bool, petname: str = "") -> str:
+    """Write a sum: a field a line, after what stands above it; with the petname, where there is one to show."""
+    account, *above = header_pairs(answer.header)
+    called = [("Petname", petname)] if petname else []
+    return pairs([account, *called, *above, *zip(answer.titles, answer.values)], aligned=aligned)
 
 
 def detail(answer: Detail | Breakdown, *, aligned: bool) -> str:

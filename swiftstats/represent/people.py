@@ -6,6 +6,7 @@ Nothing here is a float: three digits of a number of bytes are rounded half up f
 from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone, tzinfo
+from typing import Optional
 
 from swiftstats.periods import DAY, HOUR
 
@@ -54,6 +55,11 @@ def name_of(local: datetime) -> str:
     """Name the offset of a local time: CEST, or +05:45 where it has no name."""
     name = local.strftime("%Z")
     return name if name.isalpha() else f"{local:%z}"[:3] + ":" + f"{local:%z}"[3:5]
+
+
+def petname(name: Optional[str], *, any_: bool) -> str:
+    """Write a petname: `?` where there is none, but `any_` others; nothing where there are none at all."""
+    return name or ("?" if any_ else "")
 
 
 def duration(seconds: float) -> str:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from swiftstats.store import engine as engines
+from swiftstats.store import petnames
 from tests.support.service import HOUR, Client, T, close, count, fresh, make, sqlite
 
 
 def test_busiest(tmp_path: Path) -> None:
-    """The busiest come first, with how many times their median of the day before; who asked nothing is none of them."""
+    """The busiest come first, with how many times their median of the day before, and petnames; nobody idle is among them."""
     engine = fresh(sqlite(tmp_path))
     for hour in range(24):
         count(engine, period=T + hour * HOUR, account=b"AUTH_a", get_count=10)
@@ -20,7 +22,13 @@ def test_busiest(tmp_path: Path) -> None:
     writer = count(engine, period=now, account=b"AUTH_idle", denied=5)
     close(engine, writer, through=now + HOUR)
     client = Client(make(sqlite(tmp_path), now=now + HOUR))
-    page = client.get("/status", headers={"Accept": "text/html"}).text.partition("Busiest accounts")[2]
-    rows = [re.sub(r"<[^>]+>", " ", row).split() for row in page.split("<tr>")[2:]]
-    assert [(row[0], row[1], " ".join(row[3:])) for row in rows] == [
+
+    def shown() -> list[list[str]]:
+        page = client.get("/status", headers={"Accept": "text/html"}).text.partition("Busiest accounts")[2]
+        return [re.sub(r"<[^>]+>", " ", row).split() for row in page.split("<tr>")[2:]]
+
+    assert [(row[0], row[1], " ".join(row[3:])) for row in shown()] == [
         ("AUTH_a", "30", "× 3.0"), ("AUTH_new", "20", "usually idle")]
+    with engines.write(engine) as connection:
+        petnames.put(connection, {b"AUTH_a": "Alice"})
+    assert [row[:3] for row in shown()] == [["AUTH_a", "Alice", "30"], ["AUTH_new", "?", "no"]]

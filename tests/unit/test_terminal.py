@@ -136,6 +136,44 @@ def test_top_sees_the_database_go_and_come(conf: str, engine: Engine) -> None:
     assert terminal.interrupt() == 0
 
 
+@pytest.mark.parametrize("words", ["top --once", "usage --all --begin 2012-10-22T08:00Z --end 2012-10-22T09:00Z"])
+def test_no_petname_on_a_terminal(conf: str, engine: Engine, words: str) -> None:
+    """On a terminal an account without a petname has a ? in its place, where there are petnames at all; in a pipe nothing."""
+    terminal = Terminal(conf, *words.split())
+    assert terminal.end() == 0
+    assert re.search(r"AUTH_b +\?  ", terminal.shown) and re.search("AUTH_7f6a +物理/実験室  ", terminal.shown)
+    assert not re.search(r"\(other\) +\?", terminal.shown)
+    assert "?" not in piped(conf, *words.split())
+    with engines.write(engine) as connection:
+        petnames.remove(connection, [b"AUTH_7f6a"])
+    terminal = Terminal(conf, *words.split())
+    assert terminal.end() == 0
+    assert "AUTH_b" in terminal.shown and "?" not in terminal.shown
+
+
+def test_the_petname_of_one_account_on_a_terminal(conf: str, engine: Engine) -> None:
+    """Beneath its id an account has its petname, or ? where only others have one; a pipe gets neither."""
+    ends = ("--begin", "2012-10-22 08:00", "--end", "2012-10-22 09:00")
+    for name, petname in (("7f6a", "物理/実験室"), ("b", "?")):
+        terminal = Terminal(conf, "usage", name, *ends)
+        assert terminal.end() == 0
+        assert [line.split() for line in terminal.shown.splitlines()[:2]] == [["Account_ID", name], ["Petname", petname]]
+        assert "Petname" not in piped(conf, "usage", name, *ends)
+    with engines.write(engine) as connection:
+        petnames.remove(connection, [b"AUTH_7f6a"])
+    terminal = Terminal(conf, "usage", "b", *ends)
+    assert terminal.end() == 0
+    assert "Petname" not in terminal.shown
+
+
+@pytest.mark.parametrize("words", ["status", "top --once", "usage 7f6a", "usage --all"])
+def test_no_colour(conf: str, words: str) -> None:
+    """With NO_COLOR a terminal is sent no escape sequence at all, by whatever is printed once."""
+    terminal = Terminal(conf, *words.split())
+    assert terminal.end() == 0
+    assert terminal.shown and "\x1b" not in terminal.shown
+
+
 def test_status_on_a_terminal(conf: str) -> None:
     """On a terminal who holds up the site stands first, with a bar, and no colour where NO_COLOR is."""
     terminal = Terminal(conf, "status")

@@ -18,7 +18,7 @@ from swiftstats.query import site
 from swiftstats.query.busiest import BY
 from swiftstats.query.site import Site
 from swiftstats.query.standing import HELD, Standing
-from swiftstats.store import accounts, many
+from swiftstats.store import accounts, many, petnames
 from swiftstats.store.writers import ServerStatus
 
 #: Losses that are shown: of these days, and at most so many.
@@ -43,6 +43,7 @@ class ServerRow:
 class Busy:
     """An account in the last closed hour; `times`: tenths of its median of the day before, None where that is zero."""
 
+    account: bytes
     name: str
     requests: int
     bytes_out: int
@@ -82,7 +83,7 @@ def _busiest(connection: Connection, begin: int, end: int) -> list[Busy]:
         now = requests.get(begin, 0)
         if now:
             sent = counted[begin][FIELD_INDEX["bytes_out"]]
-            rows.append(Busy(text_of(each.name), now, sent, 10 * now // usual if usual else None))
+            rows.append(Busy(each.name, text_of(each.name), now, sent, 10 * now // usual if usual else None))
     return rows
 
 
@@ -93,6 +94,7 @@ def shown(connection: Connection, standing: Standing, busiest: Busiest) -> Mappi
     took = time.perf_counter() - started
     lost = [loss for loss in found.losses if loss.recorded_at > standing.now - periods.DAY]
     hour, busy = busiest.at(connection, standing.complete_through)
+    named = petnames.of(connection, [each.account for each in busy])
     due = periods.floor(standing.now, standing.period_seconds)
     servers = _rows(found, standing)
     known = accounts.number(connection, at_most=COUNTED + 1)
@@ -103,7 +105,8 @@ def shown(connection: Connection, standing: Standing, busiest: Busiest) -> Mappi
         "lost": sum(loss.requests for loss in lost), "lost_kinds": sorted({loss.kind for loss in lost}),
         "losses": sorted(found.losses, key=lambda loss: -loss.begin)[:LOSSES], "days": DAYS,
         "known": known if known <= COUNTED else None, "counted": COUNTED,
-        "milliseconds": max(1, round(1000 * took)), "busiest": busy, "hour": hour, "due": due, "now": standing.now,
+        "milliseconds": max(1, round(1000 * took)), "busiest": busy, "named": named,
+        "petnames": bool(named) or petnames.is_there(connection), "hour": hour, "due": due, "now": standing.now,
     }
 
 
