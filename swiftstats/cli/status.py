@@ -104,11 +104,14 @@ def _json(site: Site | None) -> dict[str, Any]:
 
 
 def _space_json(found: Space) -> dict[str, Any]:
-    lately = found.coverage
+    lately, refused = found.coverage, found.refused
     return {
         "complete_through": _iso(found.complete_through),
         "last_period": None if lately is None else {
             "period": periods.iso(lately.period), "accounts": lately.known, "read": lately.read, "complete": lately.complete},
+        "refused": None if refused is None else {
+            "reports": refused.reports, "first_period": periods.iso(refused.first_period),
+            "last_period": periods.iso(refused.last_period), "recorded_at": periods.iso(refused.recorded_at)},
         "runs": [
             {
                 "server": run.server, "method": run.method, "period": periods.iso(run.period),
@@ -179,6 +182,10 @@ def _space(found: Space, *, aligned: bool) -> list[str]:
     if found.coverage is not None:
         lately = found.coverage
         pairs.append(("Space, last period", f"{moment(lately.period)}, {lately.read} of {lately.known} accounts read"))
+    if found.refused is not None:
+        late = found.refused
+        pairs.append(("Space, refused", f"{late.reports} reports, of {moment(late.first_period)} to {moment(late.last_period)},"
+                      " came after their hours had left"))
     titles = ("Crawler", "Method", "Started", "Seconds", "Outcome", "Seen", "Read", "Failed")
     body = [(run.server, run.method, moment(run.started_at), None if run.ended_at is None else run.ended_at - run.started_at,
              outcome(run), run.seen, run.read, run.failed) for run in found.runs]

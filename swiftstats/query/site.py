@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 from swiftstats import periods
 from swiftstats.store import space, usage, writers
 from swiftstats.store.losses import Loss
-from swiftstats.store.space import Coverage, Run
+from swiftstats.store.space import Coverage, Refused, Run
 from swiftstats.store.writers import Freshness, ServerStatus
 
 #: Runs that are looked at for the last one of each crawler.
@@ -18,11 +18,13 @@ RUNS = 1000
 
 @dataclass(frozen=True)
 class Space:
-    """What the database knows of crawlers: up to when they read all, what they read lately, and the last run of each."""
+    """What the database knows of crawlers: up to when they read all, what they read lately, the last run of each, and what came
+    too late."""
 
     complete_through: int | None
     coverage: Coverage | None
     runs: tuple[Run, ...]
+    refused: Refused | None
 
 
 @dataclass(frozen=True)
@@ -59,4 +61,4 @@ def _space(connection: Connection) -> Space:
         last.setdefault((each.server, each.method), each)
     lately = space.coverage(connection, 1)
     return Space(space.complete_through(connection), lately[0] if lately else None,
-                 tuple(last[crawler] for crawler in sorted(last)))
+                 tuple(last[crawler] for crawler in sorted(last)), space.refused(connection))

@@ -16,7 +16,7 @@ from swiftstats.fields import CELLS, NAME_BYTES
 from swiftstats.petnames import NAME_BYTES as PETNAME_BYTES
 
 #: The revision that this code reads and writes. Revisions are four digits, so that older and newer can be told apart.
-REVISION = "0007"
+REVISION = "0008"
 
 #: The longest name of a replica: a server's, a slash, a device's.
 REPLICA_BYTES = 512
@@ -244,6 +244,18 @@ space_accounts = Table(
     Column("status", Integer(), nullable=False),
     _moment("status_period"),
     _changes(),
+    **_MYSQL,
+)
+
+#: Reports, as in `space_reports`, that came when the hours of their period had left: they are in no reading and no sum.
+space_refused = Table(
+    "space_refused", metadata,
+    Column("period", BigInteger(), primary_key=True, autoincrement=False),
+    Column("account_id", BigInteger(), primary_key=True, autoincrement=False),
+    Column("replica_id", BigInteger(), primary_key=True, autoincrement=False),
+    *_level(),
+    _moment("recorded_at"),
+    sqlite_with_rowid=False,
     **_MYSQL,
 )
 

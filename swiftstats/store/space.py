@@ -16,22 +16,20 @@ from sqlalchemy import Connection, and_, func, or_, select, true, update
 
 from swiftstats import fields
 from swiftstats.periods import DAY
-from swiftstats.store import kept, marks, upsert
+from swiftstats.store import kept, marks, space_refused, upsert
 from swiftstats.store.many import beginning
 from swiftstats.store.schema import accounts, space_accounts, space_containers, space_readings, space_replicas, space_reports
 from swiftstats.store.space_readings import Reading, containers, last_status, policies, readings
-from swiftstats.store.space_report import UNREAD, PolicyFigures, Report, UnfitReport, is_account
+from swiftstats.store.space_refused import Refused, refused
+from swiftstats.store.space_report import LATER, UNREAD, PolicyFigures, Report, UnfitReport, is_account
 from swiftstats.store.space_runs import Coverage, Run, begin_run, complete_through, coverage, end_run, runs, waiting_for
 from swiftstats.store.space_sums import SpaceSum, sums
 
 __all__ = [
-    "Coverage", "PolicyFigures", "Reading", "Report", "Run", "UnfitReport", "add_reports", "add_unread", "begin_run",
+    "Coverage", "PolicyFigures", "Reading", "Report", "Refused", "Run", "UnfitReport", "add_reports", "add_unread", "begin_run",
     "complete_through", "containers", "coverage", "end_run", "is_account", "known_accounts", "last_status", "number_of_accounts",
-    "policies", "readings", "runs", "total", "waiting_for",
+    "policies", "readings", "refused", "runs", "total", "waiting_for",
 ]
-
-#: By which a replica's later word is told: the time of reading, then whatever is greater, so that there is always one.
-_LATER = ("read_at", "status", "bytes", "objects", "containers", "position", "listed", "policies")
 
 # PERF: rows are tuples of space_reports; columns by name take a third of the time of adding reports.
 _AT = {name: index for index, name in enumerate(space_reports.c.keys())}
@@ -44,17 +42,22 @@ def add_reports(connection: Connection, *, period: int, reports: Sequence[Report
     """Record what replicas said, under the period in which they were read, and choose the readings that stand now.
 
     Reports of an account and replica more than once are as good as one after the other. At most some thousands at a time.
-    Those of a period whose hours have left are refused: nothing is recorded, and what was not measured stays unknown.
+    Those of a period whose hours have left are refused, and recorded as such: what was not measured stays unknown.
     """
-    day = period // DAY
-    if not reports or kept.has_left(connection, day, now):
+    if not reports:
         return
+    day = period // DAY
+    has_left = kept.has_left(connection, day, now)
     ids = upsert.add_accounts(connection, {report.account for report in reports}, now)
     named = _replicas(connection, {_name(report) for report in reports})
+    if has_left:
+        space_refused.record(connection, sorted((period, ids[report.account], named[_name(report)], *report.row(), now)
+                                                for report in reports))
+        return
     touched = sorted(ids.values())
     _hold(connection, touched, period)
     rows = ((day, ids[report.account], period, named[_name(report)], *report.row()) for report in reports)
-    upsert.latest(connection, space_reports, sorted(rows), _LATER)
+    upsert.latest(connection, space_reports, sorted(rows), LATER)
     listed = ((day, ids[report.account], period, name, report.read_at, objects, size) for report in reports
               if report.status == "active" for name, objects, size in report.containers_by_name or ())
     upsert.latest(connection, space_containers, sorted(listed), ("read_at", "objects", "bytes"))

@@ -23,6 +23,9 @@ UNREAD = len(STATUSES)
 #: Of a row: no containers were listed by name.
 NOT_LISTED = -1
 
+#: By which a replica's later word is told: the time of reading, then whatever is greater, so that there is always one.
+LATER = ("read_at", "status", "bytes", "objects", "containers", "position", "listed", "policies")
+
 #: A container by name: (name, objects, bytes).
 Listed = tuple[bytes, int, int]
 

@@ -165,7 +165,11 @@ def test_late_rows_are_refused(engine: Engine, clock: None) -> None:
             assert usage.merge(connection, writer=writer, period=period, rows=rows, now=NOW) == 0
         usage.merge(connection, writer=returned, period=NEXT * DAY, rows=[(b"AUTH_new", cells(get_count=1))], now=NOW)
         writers.close(connection, writers=[returned], through=NOW // HOUR * HOUR, ended=[], now=NOW)
-        space.add_reports(connection, period=period, now=period, reports=[report(account=NAMES[0], read_at=period, size=10**9)])
+        assert space.refused(connection) is None
+        late = [report(account=NAMES[0], read_at=period + 1, size=10**9),
+                report(account=b"AUTH_new", read_at=period + 1, replica="proxy", containers_by_name=((b"c", 2, 3),))]
+        for reports in (late, late, [report(account=NAMES[0], read_at=period, size=1)]):
+            space.add_reports(connection, period=period, now=NOW, reports=reports)
     with read(engine) as connection:
         found = usage.losses_between(connection, OLD * DAY, NEXT * DAY)
         assert [(each.server, each.kind, each.subject, each.requests, each.bytes_in, each.bytes_out) for each in found] == [
@@ -175,6 +179,11 @@ def test_late_rows_are_refused(engine: Engine, clock: None) -> None:
             assert (answer.values, answer.header.incomplete) == (values, incomplete)
         assert usage.corrections_between(connection, NAMES[0], OLD * DAY, NEXT * DAY) == []
         assert many.named(connection, [b"AUTH_new"])
+        assert space.refused(connection) == space.Refused(2, period, period, NOW)
+        of = schema.space_refused.c
+        assert connection.execute(select(of.read_at, of.bytes, of.listed).order_by(of.bytes)).all() == [
+            (period + 1, 3, 1), (period + 1, 10**9, -1)]
+        assert all(list(space.readings(connection, name, period, period + HOUR)) == [] for name in (NAMES[0], b"AUTH_new"))
     rolled(engine)
     with read(engine) as connection:
         assert io.total(connection, question(OLD * DAY, NEXT * DAY)).values == before[0]

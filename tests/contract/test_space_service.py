@@ -15,7 +15,8 @@ from sqlalchemy import Engine, insert
 
 from swiftstats import fields, periods
 from swiftstats.cli.main import main
-from swiftstats.store import space
+from swiftstats.periods import DAY
+from swiftstats.store import kept, space
 from swiftstats.store.engine import write
 from swiftstats.store.schema import space_readings
 from swiftstats.store.space import PolicyFigures
@@ -202,6 +203,17 @@ def test_status(engine: Engine, store_url: str, tmp_path: Path, capsys: pytest.C
     assert shown["last_period"] == {"period": "2012-10-22T09:00:00Z", "accounts": 2, "read": 1, "complete": False}
     assert [(each["server"], each["outcome"], each["failed"]) for each in shown["runs"]] == [
         ("account-01", "complete", 1), ("account-02", "not ended", 0)]
+    assert shown["refused"] is None and not any("refused" in line for line in lines)
+    with write(engine) as connection:
+        kept.raise_to(connection, (T + DAY) // DAY)
+        space.add_reports(connection, period=T, reports=[report(replica="late/sdb1")], now=T + DAY)
+    assert main(["--config", str(path), "status"]) == 0
+    said = f"Space, refused\t1 reports, of {TIMES[0]} to {TIMES[0]}, came after their hours had left"
+    assert said in capsys.readouterr().out.splitlines()
+    assert main(["--config", str(path), "status", "--format", "json"]) == 0
+    assert json.loads(capsys.readouterr().out)["space"]["refused"] == {
+        "reports": 1, "first_period": "2012-10-22T08:00:00Z", "last_period": "2012-10-22T08:00:00Z",
+        "recorded_at": "2012-10-23T08:00:00Z"}
 
 
 def test_a_year_streams(engine: Engine, client: Client) -> None:
