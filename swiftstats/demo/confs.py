@@ -106,9 +106,10 @@ class Filter(NamedTuple):
     options: Mapping[str, str]
 
 
-def swift_conf(policies: Sequence[str]) -> str:
+def swift_conf(policies: Sequence[str], constraints: Mapping[str, str]) -> str:
     return _sections({
         "swift-hash": {"swift_hash_path_prefix": HASH_PREFIX, "swift_hash_path_suffix": HASH_SUFFIX},
+        "swift-constraints": constraints,
         **{f"storage-policy:{index}": {"name": name, "default": "no" if index else "yes"}
            for index, name in enumerate(policies)},
     })

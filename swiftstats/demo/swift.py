@@ -106,8 +106,8 @@ class Swift:
     workers: of the proxy; users: tempauth's; port: of the proxy, a free one where it is 0;
     meter: options of our filter, None for a pipeline without it; extra: more filters; options: of filters, by name;
     instead: what stands in the pipeline instead of filters, such as Keystone's instead of tempauth;
-    layout: devices, replicas, account servers, policies; environment: variables that the servers have besides this process's
-    own.
+    layout: devices, replicas, account servers, policies; constraints: of swift.conf, by name; environment: variables that the
+    servers have besides this process's own.
     """
 
     def __init__(
@@ -123,6 +123,7 @@ class Swift:
         layout: Layout = ONE_DEVICE,
         port: int = 0,
         own_memcache: bool = False,
+        constraints: Mapping[str, str] | None = None,
         environment: Mapping[str, str] | None = None,
         progress: Callable[[str], None] = lambda line: None,
     ) -> None:
@@ -133,7 +134,7 @@ class Swift:
         self._own_memcache, self._progress = own_memcache, progress
         self._environment = {**os.environ, **(environment or {})}
         self._workers, self._meter, self._extra, self._options = workers, meter, tuple(extra), dict(options or {})
-        self._instead = dict(instead or {})
+        self._instead, self._constraints = dict(instead or {}), dict(constraints or {})
         #: The first proxy's, known before it runs.
         self.port = port or free_port()
         self._processes: list[Process] = []
@@ -243,7 +244,7 @@ class Swift:
             (self.folder / name).mkdir(parents=True, exist_ok=True)
         check_extended_attributes(self.folder)
         self.ports = {server: free_port() for server in (*self._names, "memcache", "rsync")}
-        self._write("swift.conf", confs.swift_conf(self.layout.policies))
+        self._write("swift.conf", confs.swift_conf(self.layout.policies, self._constraints))
         for name in self._names:
             self._write(rings.conf(name) + ".conf",
                         confs.backend_conf(rings.kind(name), folder=str(self.folder), ports=self.ports, name=name))

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import shutil
-import sqlite3
-import urllib.error
-import urllib.request
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, Iterator
+from typing import Iterator
 from urllib.parse import quote
 
 import pytest
@@ -20,105 +18,26 @@ from swiftstats.demo.confs import Layout
 from swiftstats.demo.processes import wait_for
 from swiftstats.demo.swift import Swift
 from swiftstats.store import engine as engines
+from swiftstats.store import space
+from tests.support.account_cluster import POLICIES, UPDATED_SECONDS, Cluster, name_of
 from tests.support.crawler import Crawler, by_container, by_policy, reading, snapshot
 
 pytestmark = [pytest.mark.swift, pytest.mark.timeout(300)]
 
-#: What the updaters have to bring the accounts up to date (s).
-UPDATED_SECONDS = 60
 #: A name that needs quoting wherever it goes.
 ODD = 'AUTH_a,"b"\n‰ü%41'
-POLICIES = ("gold", "Silver-2")
-
-
-class Cluster:
-    """The cluster, and what its operator does with it."""
-
-    def __init__(self, swift: Swift) -> None:
-        from swiftclient import Connection
-
-        self.swift = swift
-        user = swift.user("admin")
-        _url, self.token = Connection(swift.auth_url, user.login, user.key, retries=0).get_auth()
-
-    def client(self, account: str) -> Any:
-        """Return a client of an account, as a reseller admin."""
-        from swiftclient import Connection
-
-        return Connection(preauthurl=f"{self.swift.url}/v1/{quote(account, safe='')}", preauthtoken=self.token, retries=0)
-
-    def request(self, method: str, account: str) -> int:
-        """Return the status of a request on an account itself."""
-        request = urllib.request.Request(f"{self.swift.url}/v1/{quote(account, safe='')}", method=method,
-                                         headers={"X-Auth-Token": self.token})
-        try:
-            with urllib.request.urlopen(request, timeout=30) as answer:
-                return int(answer.status)
-        except urllib.error.HTTPError as error:
-            error.close()
-            return error.code
-
-    def fill(self, account: str, containers: dict[str, tuple[int, list[int]]]) -> None:
-        """Make containers: name → (index of its policy, sizes of its objects)."""
-        client = self.client(account)
-        for name, (policy, sizes) in containers.items():
-            client.put_container(name, headers={"X-Storage-Policy": POLICIES[policy]})
-            for number, size in enumerate(sizes):
-                client.put_object(name, f"o{number}", b"x" * size)
-
-    def stat(self, account: str) -> dict[str, int]:
-        """Return what `swift stat` shows of an account."""
-        return {name: int(value) for name, value in self.client(account).head_account().items()
-                if name.endswith(("-count", "-bytes-used"))}
-
-    def wait_for(self, account: str, containers: int, objects: int, size: int) -> None:
-        """Return when every primary replica, whichever the proxy may ask, has these figures."""
-        wait_for(lambda: self.replicas(account) == [(containers, objects, size)] * 3, seconds=UPDATED_SECONDS,
-                 what=lambda: f"the figures of {account}: {self.replicas(account)}")
-
-    def ring(self) -> Any:
-        """Return the ring of the accounts."""
-        from swift.common import utils
-
-        utils.SWIFT_CONF_FILE = str(self.swift.folder / "swift.conf")
-        from swift.common.ring import Ring
-
-        return Ring(str(self.swift.folder), ring_name="account")
-
-    def replicas(self, account: str) -> list[tuple[int, ...] | None]:
-        """Return (containers, objects, bytes) as each primary's account server says it; None where there is no such account."""
-        found: list[tuple[int, ...] | None] = []
-        partition, nodes = self.ring().get_nodes(account)
-        for node in nodes:
-            request = urllib.request.Request(
-                f"http://{node['ip']}:{node['port']}/{node['device']}/{partition}/{quote(account, safe='')}", method="HEAD")
-            try:
-                with urllib.request.urlopen(request, timeout=30) as answer:
-                    found.append(tuple(int(answer.headers[f"X-Account-{name}"])
-                                       for name in ("Container-Count", "Object-Count", "Bytes-Used")))
-            except urllib.error.HTTPError as error:
-                error.close()
-                found.append(None)
-        return found
-
-    def positions(self) -> dict[str, list[tuple[int, str]]]:
-        """Return, per folder of an account's database, (position in the ring, device) of each replica that there is."""
-        ring = self.ring()
-        found: dict[str, list[tuple[int, str]]] = {}
-        for path in (self.swift.folder / "devices").glob("*/accounts/*/*/*/*.db"):
-            device, partition = path.parts[-6], int(path.parts[-4])
-            order = [each["device"] for each in (*ring.get_part_nodes(partition), *ring.get_more_nodes(partition))]
-            found.setdefault(path.stem, []).append((order.index(device), device))
-        return found
-
+#: As long as a name may be, and most of it of two bytes a letter.
+LONG = "AUTH_x" + "ü" * 125
 
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    """A cluster of three replicas over four devices, two account servers, two policies."""
+    """A cluster of three replicas over four devices, two account servers, two policies; lists of accounts in short pages."""
     folder = tmp_path_factory.mktemp("space")
     # A server that was away is asked again at once when it is back.
     options = {"proxy-server": {"error_suppression_interval": "0"}}
-    with Swift(folder, workers=1, layout=Layout(3, 4, 2, POLICIES), options=options) as swift:
+    # Lists of containers come in pages of two.
+    constraints = {"account_listing_limit": "2"}
+    with Swift(folder, workers=1, layout=Layout(3, 4, 2, POLICIES), options=options, constraints=constraints) as swift:
         yield Cluster(swift)
 
 
@@ -175,10 +94,10 @@ def differences(cluster: Cluster, engine: Engine, accounts: list[str]) -> list[s
     return lines
 
 
-def name_of(path: Path) -> str:
-    """Return the account that a database is of, without writing to it."""
-    with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as connection:
-        return str(connection.execute("SELECT account FROM account_stat").fetchone()[0])
+def runs(engine: Engine) -> list[tuple[int, int, int, bool]]:
+    """Return (seen, read, failed, complete) of each run that has told how it ended."""
+    with engines.read(engine) as connection:
+        return [(each.seen, each.read, each.failed, each.complete) for each in space.runs(connection, 9) if each.ended_at]
 
 
 def clear(engine: Engine) -> None:
@@ -202,8 +121,9 @@ def test_both_methods_say_what_swift_says(cluster: Cluster, engine: Engine, tmp_
     cluster.fill("AUTH_test", {"photos": (0, [1000, 2000, 3]), "backups": (1, [70_000, 5]), "empty": (1, [])})
     cluster.client("AUTH_test").delete_object("photos", "o1")
     cluster.fill(ODD, {'c,"\n': (1, [17])})
+    cluster.fill(LONG, {"c": (0, [23])})
     assert cluster.request("PUT", "AUTH_hollow") == 201
-    expected = {"AUTH_test": (3, 4, 71_008), ODD: (1, 1, 17), "AUTH_hollow": (0, 0, 0)}
+    expected = {"AUTH_test": (3, 4, 71_008), ODD: (1, 1, 17), LONG: (1, 1, 23), "AUTH_hollow": (0, 0, 0)}
     # Before a server leaves: an update that two replicas of three have taken is not sent to the third again.
     for account, figures in expected.items():
         cluster.wait_for(account, *figures)
@@ -275,6 +195,7 @@ def test_containers_add_up(cluster: Cluster, engine: Engine, tmp_path: Path) -> 
     client.put_object("c4", "o0", b"x" * 70)
     # The object of that name is a link now; both of its versions are in a container that Swift hides.
     cluster.wait_for("AUTH_test2", 6, 7, 1 + 2 + 3 + 4 + 5 + 70)
+    assert len(client.get_account()[1]) == 2, "more pages than one"
     for bound, rows in (("100", 6), ("2", 3)):
         clear(engine)
         proxy_crawler(cluster, tmp_path, ["AUTH_test2"], containers="yes", max_containers=bound).crawl()
@@ -286,7 +207,7 @@ def test_containers_add_up(cluster: Cluster, engine: Engine, tmp_path: Path) -> 
 def test_pending_rows_are_left_to_the_account_server(cluster: Cluster, engine: Engine, tmp_path: Path) -> None:
     """What is not merged yet is asked of the account server; where that is away the account is unknown, and nothing changes."""
     def pending() -> list[Path]:
-        return [path for path in (cluster.swift.folder / "devices").glob("*/accounts/*/*/*/*.db")
+        return [path for path in cluster.databases()
                 if name_of(path) == "AUTH_pending" and Path(f"{path}.pending").stat().st_size]
 
     cluster.fill("AUTH_pending", {"c": (0, [9])})
@@ -332,3 +253,62 @@ def test_nothing_is_written_on_the_devices(cluster: Cluster, engine: Engine, tmp
         assert of_accounts(cluster) == before
     finally:
         cluster.swift.start_backend("container-updater")
+
+
+def test_what_comes_back_within_the_period_is_read_in_it(cluster: Cluster, engine: Engine, tmp_path: Path) -> None:
+    """Accounts whose servers are away when a crawl begins are read when these are back; until then the period is not complete."""
+    cluster.fill("AUTH_back", {"c": (0, [11])})
+    cluster.wait_for("AUTH_back", 1, 1, 11)
+    wait_for(lambda: time.time() % 3600 < 3600 - 180, seconds=200, what="an hour that lasts for some minutes more")
+    for name in cluster.swift.layout.accounts():
+        cluster.swift.stop_backend(name)
+    try:
+        crawl = proxy_crawler(cluster, tmp_path, ["AUTH_back", "AUTH_new"]).start()
+        try:
+            wait_for(lambda: runs(engine) == [(2, 0, 2, True)], seconds=60, what=lambda: f"the first round: {runs(engine)}")
+            with engines.read(engine) as connection:
+                assert space.complete_through(connection) is None
+            assert crawl.poll() is None
+        finally:
+            for name in cluster.swift.layout.accounts():
+                cluster.swift.start_backend(name)
+        printed, logged = crawl.communicate(timeout=120)
+    finally:
+        crawl.kill()
+    assert crawl.returncode == 0, printed + logged
+    assert "2 could not be read, tried again until" in logged and "2 seen, 2 read, 0 failed" in printed
+    assert runs(engine) == [(2, 2, 0, True)] and not differences(cluster, engine, ["AUTH_back"])
+    with engines.read(engine) as connection:
+        assert space.complete_through(connection) is not None
+
+
+def test_crawls_while_the_replicator_moves_accounts(cluster: Cluster, engine: Engine, tmp_path: Path) -> None:
+    """While Swift's replicator brings handoffs home, no crawl misses an account, and each says what `swift stat` says."""
+    accounts = [f"AUTH_moved-{number}" for number in range(12)]
+    for number, account in enumerate(accounts):
+        cluster.fill(account, {"c": (number % 2, [100 + number])})
+    for number, account in enumerate(accounts):
+        cluster.wait_for(account, 1, 1, 100 + number)
+    displaced = set()
+    for path in sorted(cluster.databases()):
+        if name_of(path) in accounts and path.stem not in displaced and cluster.is_primary(path):
+            cluster.displace(path)
+            displaced.add(path.stem)
+    assert len(displaced) == len(accounts)
+
+    def handoffs() -> int:
+        found = cluster.positions()
+        return sum(position >= 3 for stem in displaced for position, _device in found[stem])
+
+    assert handoffs() == len(accounts)
+    with ThreadPoolExecutor(1) as pool:
+        moving = pool.submit(lambda: [cluster.swift.replicate_accounts() for _ in range(3)])
+        crawls, between = 0, 0
+        while not moving.done():
+            before = handoffs()
+            for crawler in crawlers(cluster, tmp_path, retries="0"):
+                assert "0 failed" in crawler.crawl()
+            assert not differences(cluster, engine, accounts)
+            crawls, between = crawls + 1, between + (before != handoffs())
+        moving.result()
+    assert handoffs() == 0 and crawls > 1 and between, (crawls, between)
