@@ -182,7 +182,8 @@ OPTIONS = (
     Option("space", "max_containers", whole(0, 10**6), "10000", "containers",
            "The most containers of an account that get a row; what lies beyond is one row without a name."),
     Option("space", "token_file", text, None, "path",
-           "For `proxy`: a file that holds a token that may read every account; read again when the token is refused."),
+           "For `proxy`: a file that holds a token that may read every account, mode 0600; read again when the token is "
+           "refused."),
     Option("space", "auth_url", text, None, "URL",
            "For `proxy`: where tokens are had (Swift's v1), such as http://127.0.0.1:8080/auth/v1.0."),
     Option("space", "auth_user", text, None, "name", "The user at `auth_url`, a reseller admin."),

@@ -1,12 +1,14 @@
 """What Swift says of one account, in rows of its database or in headers of an answer, as a Report: exact, or refused.
 
 Swift keeps these figures in SQLite, which turns to floats beyond 2^63-1; a float, a negative number, a NULL or anything else
-that is no whole number from 0 to 2^63-1 is put aside by the account's name, and never rounded.
+that is no whole number from 0 to 2^63-1 is put aside by the account's name, and never rounded. A split by policy stands only
+where it adds up to the account.
 """
 
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import Any, Iterable, Mapping, Sequence
 from urllib.parse import quote
 
@@ -38,7 +40,7 @@ def of_rows(rows: Sequence[Sequence[Any]], policies: Mapping[int, str], *, path:
             return gone(account, "deleted", replica=replica, position=position, read_at=read_at)
         split = tuple([PolicyFigures(policies.get(row[7]) or f"policy-{row[7]}", row[8], row[9], row[10])
                        for row in rows if row[7] is not None])
-        return Report(account, replica, position, read_at, "active", containers, objects, size, split)
+        return _added_up(Report(account, replica, position, read_at, "active", containers, objects, size, split))
     except UnfitReport as error:
         raise _put_aside(error, path) from None
 
@@ -58,7 +60,7 @@ def of_headers(account: bytes, headers: Iterable[tuple[str, str]], policies: Map
         else:
             given[header.lower()] = value
     try:
-        return Report(
+        return _added_up(Report(
             account, replica, position, read_at, "active", _whole(given.get("x-account-container-count")),
             _whole(given.get("x-account-object-count")), _whole(given.get("x-account-bytes-used")),
             # Databases of old versions do not tell a policy's containers.
@@ -66,7 +68,7 @@ def of_headers(account: bytes, headers: Iterable[tuple[str, str]], policies: Map
                                 _whole(found.get("object-count")), _whole(found.get("bytes-used")))
                   for name, found in sorted(split.items())),
             None if containers is None else tuple(containers),
-        )
+        ))
     except UnfitReport as error:
         raise _put_aside(error, shown(account)) from None
 
@@ -79,6 +81,21 @@ def gone(account: bytes, status: str, *, replica: str, position: int, read_at: i
 def unread(account: bytes, reason: str) -> Unread:
     """Return that an account could not be read, and is to be tried again."""
     return Unread(shown(account), reason, account=account)
+
+
+def _added_up(report: Report) -> Report:
+    """Return a report as it is where its policies add up to the account, else without them.
+
+    An account server leaves out policies that its swift.conf does not know (any more).
+    """
+    policies = report.policies
+    if not policies:
+        return report
+    told = [each.containers for each in policies if each.containers is not None]
+    whole = (sum(each.objects for each in policies), sum(each.bytes for each in policies)) == (report.objects, report.bytes)
+    if whole and (len(told) < len(policies) or sum(told) == report.containers):
+        return report
+    return replace(report, policies=())
 
 
 def _put_aside(error: UnfitReport, subject: str) -> Unread:

@@ -7,6 +7,8 @@ keys are ever logged, or part of a message; they go to the configured URL and no
 from __future__ import annotations
 
 import http.client
+import os
+import stat
 import threading
 import urllib.error
 import urllib.request
@@ -58,12 +60,14 @@ def tokens_of(config: Config) -> Tokens:
 
 
 def from_file(path: str) -> str:
-    """Return the token that a file holds; raise CrawlError."""
+    """Return the token that a file holds, which nobody but its owner may read; raise CrawlError."""
     try:
         with open(path, encoding="ascii") as file:
-            token = file.read().strip()
+            mode, token = stat.S_IMODE(os.fstat(file.fileno()).st_mode), file.read().strip()
     except (OSError, UnicodeDecodeError) as error:
         raise CrawlError(f"token_file {path} cannot be read: {getattr(error, 'strerror', None) or 'it is not ASCII'}") from None
+    if mode & 0o077:
+        raise CrawlError(f"mode {mode:04o} lets others at the token: chmod 600 {path}")
     if not token or len(token.split()) != 1:
         raise CrawlError(f"token_file {path} holds no token")
     return token

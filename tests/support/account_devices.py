@@ -69,6 +69,7 @@ def make_accounts(device: Path, count: int, *, first: int = 0) -> None:
         os.makedirs(path.parent)
         path.write_bytes(content)
         change(path, f"UPDATE account_stat SET account = '{name}', container_count = 2 + {number}", quick=True)
+        change(path, f"UPDATE policy_stat SET container_count = 1 + {number} WHERE storage_policy_index = 0", quick=True)
 
 
 def change(path: Path, statement: str, *, quick: bool = False) -> None:

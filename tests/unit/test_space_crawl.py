@@ -94,6 +94,28 @@ def test_every_account_is_read(engine: Engine, concurrency: int) -> None:
     assert (run.server, run.method, run.seen, run.read, run.failed, run.complete) == ("acc-01", "databases", 20, 20, 0, True)
 
 
+@pytest.mark.parametrize("concurrency", [1, 2, 5])
+def test_so_many_are_read_at_once(engine: Engine, concurrency: int) -> None:
+    """As many accounts as `concurrency` says are read at once, and no more."""
+    together, under_way, most = threading.Barrier(concurrency, timeout=30), [0], [0]
+    lock = threading.Lock()
+
+    class AtOnce(Listed):
+        batch = 1
+
+        def read(self, item: bytes) -> Report | None:
+            with lock:
+                under_way[0] += 1
+                most[0] = max(most[0], under_way[0])
+            together.wait()  # for as many others
+            with lock:
+                under_way[0] -= 1
+            return super().read(item)
+
+    method = AtOnce([b"AUTH_%d" % number for number in range(4 * concurrency)])
+    assert counts(crawl(engine, method, concurrency=concurrency))[1] == 4 * concurrency and most[0] <= concurrency
+
+
 def test_what_failed_is_tried_again(engine: Engine, caplog: pytest.LogCaptureFixture) -> None:
     """An account that fails twice is read in the end and counted once; one that always fails is unknown, and named."""
     method = Listed([b"AUTH_a", b"AUTH_b", b"AUTH_c"], {b"AUTH_b": 2, b"AUTH_c": 99})

@@ -168,6 +168,18 @@ def test_old_databases_are_read(host: Host) -> None:
     assert host.only().policies == (PolicyFigures(POLICIES[0], None, 3, 1000),)
 
 
+@pytest.mark.parametrize("statement", [
+    "UPDATE policy_stat SET bytes_used = bytes_used + 1", "UPDATE policy_stat SET object_count = object_count - 1",
+    "UPDATE policy_stat SET container_count = container_count + 1", "DELETE FROM policy_stat WHERE storage_policy_index = 1"])
+def test_policies_add_up_to_the_account(host: Host, statement: str) -> None:
+    """A split by policy that is not the account's sum is not known: the account's own figures stand without it."""
+    path = host.make("AUTH_test", ("a", 3, 1000, 0), ("b", 5, 7, 1), ("c", 1, 1, 1))
+    report = host.only()
+    assert tuple(map(sum, zip(*((each.containers or 0, each.objects, each.bytes) for each in report.policies)))) == (3, 9, 1008)
+    change(path, statement)
+    assert (host.only().containers, host.only().objects, host.only().bytes, host.only().policies) == (3, 9, 1008, ())
+
+
 def test_a_policy_that_swift_conf_does_not_know_keeps_its_figures(host: Host) -> None:
     """A policy that was taken out of swift.conf still counts, under its number."""
     host.make("AUTH_test", ("a", 3, 1000, 7))

@@ -159,6 +159,12 @@ def test_an_account_that_exists_is_read(served: Any) -> None:
         PolicyFigures("Silver-2", 2, 10**12 - 2, 2**63 - 4), PolicyFigures("gold", 1, 2, 3)))
 
 
+def test_policies_add_up_to_the_account(served: Any) -> None:
+    """Where a server leaves out a policy that its swift.conf does not know, the account's figures stand without a split."""
+    served[0].accounts[b"AUTH_x"] = {"status": 204, "headers": figures(3, 10, 20, gold=(2, 9, 20))}
+    assert method(served).read(b"AUTH_x") == Report(b"AUTH_x", "proxy", 0, NOW, "active", 3, 10, 20)
+
+
 @pytest.mark.parametrize(("autocreate", "status", "expected"), [
     (True, None, "missing"), (False, None, "missing"), (True, 410, "deleted"), (True, 204, "active")])
 def test_existing_is_told_from_never_existing(served: Any, autocreate: bool, status: int | None, expected: str) -> None:
@@ -170,7 +176,8 @@ def test_existing_is_told_from_never_existing(served: Any, autocreate: bool, sta
     assert (report.status, report.containers, report.objects, report.bytes) == (expected, 0, 0, 0)
 
 
-@pytest.mark.parametrize("given", [(3, 5, 1.8446744073709552e19), (3, 5, 2**63), (-1, 5, 0), (3, "", 0), (3, "1e3", 0)])
+@pytest.mark.parametrize("given", [
+    (3, 5, 1.8446744073709552e19), (3, 5, 2**63), (3, 5, 10 * 2**60), (-1, 5, 0), (3, "", 0), (3, "1e3", 0)])
 def test_what_is_no_whole_number_is_put_aside_by_name(served: Any, given: tuple[Any, Any, Any]) -> None:
     """A float, or more than 2^63-1, is unknown and named; it is not asked for again, and never rounded."""
     served[0].accounts[b"AUTH_big"] = {"status": 204, "headers": figures(*given)}
@@ -275,6 +282,7 @@ def settings(tmp_path: Path, url: str, **given: str) -> config.Config:
 def test_tokens_of_a_file(served: Any, tmp_path: Path) -> None:
     """A token is read from its file, and again when it is refused; a file that holds none is an error without its content."""
     path = tmp_path / "token"
+    path.touch(mode=0o600)
     path.write_text(f"{SECRET}\n")
     tokens = tokens_of(settings(tmp_path, served[1], token_file=str(path)))
     assert tokens.current() == SECRET
@@ -285,6 +293,20 @@ def test_tokens_of_a_file(served: Any, tmp_path: Path) -> None:
         with pytest.raises(CrawlError, match="holds no token") as caught:
             tokens.renew("another")
         assert SECRET not in str(caught.value)
+
+
+@pytest.mark.parametrize("mode", [0o640, 0o604, 0o666])
+def test_a_token_that_others_may_read_is_refused(tmp_path: Path, mode: int) -> None:
+    """A token that reads every account is taken from a file of its owner's alone; the message says what to do."""
+    path = tmp_path / "token"
+    path.write_text(SECRET)
+    path.chmod(mode)
+    tokens = tokens_of(settings(tmp_path, "", token_file=str(path)))
+    with pytest.raises(CrawlError, match=f"mode 0{mode:o} lets others at the token: chmod 600 {path}") as caught:
+        tokens.current()
+    assert SECRET not in str(caught.value)
+    path.chmod(0o400)
+    assert tokens.current() == SECRET
 
 
 def test_tokens_of_swift(served: Any, tmp_path: Path) -> None:
