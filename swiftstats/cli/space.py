@@ -51,8 +51,8 @@ def run(arguments: argparse.Namespace) -> int:
                 interval=settings.interval, stop=stop,
                 concurrency=settings.readers if settings.method == "databases" else settings.concurrency,
                 progress=lambda outcome: progress.show(so_far, outcome, method, time.monotonic() - began),
+                ended=lambda outcome: space_metrics.write(settings.metrics_dir, method.method, outcome),
             ).run()
-        space_metrics.write(settings.metrics_dir, method.method, outcome)
         (logger.info if not arguments.once else print)(summary(method.method, outcome))
         return outcome
 

@@ -72,18 +72,21 @@ class Crawl:
     """One crawl by `method`; `run` once. `server`: whose run it is. `stop`: set from elsewhere, ends it early.
 
     retries: how often what failed is tried again, at most. interval: a crawl is begun each so many seconds, and none tries
-    anything again when the next one is due; by default each period. progress: called for each batch, with the outcome so far.
+    anything again when the next one is due; by default each period. progress: called for each batch, with the outcome so far;
+    ended: called where it may have been the last, when that is written.
     """
 
     def __init__(self, engine: Engine, method: Method, *, server: str, period_seconds: int, concurrency: int = 8,
                  retries: int = 30, interval: float | None = None, stop: threading.Event | None = None,
-                 clock: Callable[[], float] = time.time, progress: Callable[[Outcome], None] = lambda outcome: None) -> None:
+                 clock: Callable[[], float] = time.time, progress: Callable[[Outcome], None] = lambda outcome: None,
+                 ended: Callable[[Outcome], None] = lambda outcome: None) -> None:
         self._method, self._concurrency, self._retries = method, concurrency, retries
-        self._stop, self._clock, self._progress = stop or threading.Event(), clock, progress
+        self._stop, self._clock, self._progress, self._ended = stop or threading.Event(), clock, progress, ended
         self._period_seconds = period_seconds
         self._batches = Batches(engine, period_seconds=period_seconds, clock=clock)
         began = int(clock())
         self.outcome = Outcome(began)
+        self._recorded: tuple[object, ...] = ()
         self._whose: dict[str, Any] = {"server": server, "method": method.method, "started_at": began,
                                        "period": periods.floor(began, period_seconds)}
         self._until = min((began // each + 1 - 1 / LAST_PART) * each for each in (period_seconds, interval or period_seconds))
@@ -102,13 +105,18 @@ class Crawl:
         return self.outcome
 
     def _record(self) -> None:
-        """Write what waits, and how the run has ended, if nothing more comes of it."""
+        """Write what waits, and how the run has ended, if nothing more comes of it; nothing where that is written."""
         self._batches.flush()
         outcome = self.outcome
+        told = (outcome.seen, outcome.read, outcome.failed, outcome.complete)
+        if told == self._recorded:
+            return
+        self._recorded = told
         ended_at = outcome.ended_at = int(self._clock())
         self._batches.write(lambda connection: space.end_run(
             connection, **self._whose, ended_at=ended_at, seen=outcome.seen, read=outcome.read, failed=outcome.failed,
             complete=outcome.complete, period_seconds=self._period_seconds))
+        self._ended(outcome)
 
     def _again(self, failures: list[_Failure]) -> list[_Failure]:
         """Try what failed again, until the period is about to end; return what failed for good."""
@@ -124,26 +132,26 @@ class Crawl:
             if not again or wait_seconds < PAUSE_SECONDS or self._stop.wait(wait_seconds):
                 break
             pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
-            before, left = self.outcome.read, iter(again)
-            again = [*self._round(self._taken(left)), *left]
+            left = iter(again)
+            again = [*self._round(self._in_time(left), again=True), *left]
             lasting += [failure for failure in again if failure.reason.lasting]
             again = [failure for failure in again if not failure.reason.lasting]
-            if self.outcome.read > before:
-                self._record()
+            self._record()
         return lasting + again
 
-    def _taken(self, failures: Iterator[_Failure]) -> Iterator[Any]:
-        """Yield what is read again, as long as there is time for it; it was counted when it failed."""
+    def _in_time(self, failures: Iterator[_Failure]) -> Iterator[Any]:
+        """Yield what failed, as long as there is time to read it again."""
         while self._clock() < self._until and (failure := next(failures, None)):
-            self.outcome.seen -= 1
-            self.outcome.failed -= 1
             yield failure.item
 
-    def _round(self, items: Iterable[Any]) -> list[_Failure]:
-        """Read items; return what failed, as much of it as will be tried again or named."""
+    def _round(self, items: Iterable[Any], *, again: bool = False) -> list[_Failure]:
+        """Read items, `again` where they failed before; return what failed, as much of it as will be tried again or named."""
         failures: list[_Failure] = []
         kept = {False: 0, True: 0}
         for result in self._results(items):
+            if again:  # it was counted when it failed
+                self.outcome.seen -= 1
+                self.outcome.failed -= 1
             if result is None:
                 continue
             self.outcome.seen += 1

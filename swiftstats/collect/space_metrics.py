@@ -1,4 +1,4 @@
-"""Metrics of this host's space crawler, in a file for node_exporter: how its last crawl went, written when it has ended.
+"""Metrics of this host's space crawler, in a file for node_exporter: how its last crawl went, or has gone so far.
 
 Crawlers of other hosts, and what the database has of all of them, are told by the service. No account is named.
 """
@@ -33,7 +33,7 @@ def registry_of(method: str, outcome: Outcome) -> CollectorRegistry:
     ended = outcome.ended_at or outcome.started_at
     for name, help, value in (
         ("swiftstats_space_crawl_start_timestamp_seconds", "When the last crawl of this host began.", outcome.started_at),
-        ("swiftstats_space_crawl_end_timestamp_seconds", "When it ended.", ended),
+        ("swiftstats_space_crawl_end_timestamp_seconds", "When it ended, or last read one that had failed.", ended),
         ("swiftstats_space_crawl_complete", "1: it came to the end of its walk.", int(outcome.complete)),
         ("swiftstats_space_crawl_seen_accounts", "Accounts that it found to read.", outcome.seen),
         ("swiftstats_space_crawl_read_accounts", "Accounts that it read.", outcome.read),

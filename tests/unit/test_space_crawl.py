@@ -181,13 +181,29 @@ def test_what_comes_back_within_the_period_is_read_in_it(engine: Engine, monkeyp
                 raise Unread("AUTH_b", "away", account=item)
             return super().read(item)
 
-    outcome, waits = waits_of(engine, monkeypatch, Back([b"AUTH_a", b"AUTH_b"]))
+    told: list[tuple[int, int, int, bool]] = []
+    outcome, waits = waits_of(engine, monkeypatch, Back([b"AUTH_a", b"AUTH_b"]), ended=lambda so_far: told.append(counts(so_far)))
     assert counts(outcome) == (2, 2, 0, True) and 1800 <= sum(waits) < 2400
     assert read_of(engine, b"AUTH_b") == [(NOW // PERIOD * PERIOD, 3)]
     assert rows[0] == (0, 0, False) and set(rows[1:]) == {(1, 1, True)}
+    assert told[0] == (2, 1, 1, True) and told[-1] == (2, 2, 0, True)
     with engines.read(engine) as connection:
         assert [(run.read, run.failed) for run in space.runs(connection, 9)] == [(2, 0)]
         assert space.complete_through(connection) == NOW // PERIOD * PERIOD + PERIOD
+
+
+def test_a_crawl_that_cannot_go_on_while_it_tries_again_counts_right(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Credentials that are refused when accounts are tried again leave the run's figures what they were."""
+    class Refused(Listed):
+        def read(self, item: bytes) -> Report | None:
+            if len(self.asked) == 4:
+                raise CrawlError("the token is refused")
+            return super().read(item)
+
+    with pytest.raises(CrawlError):
+        waits_of(engine, monkeypatch, Refused([b"AUTH_a", b"AUTH_b", b"AUTH_c", b"AUTH_d"], {b"AUTH_b": 1, b"AUTH_c": 1}))
+    with engines.read(engine) as connection:
+        assert [(run.seen, run.read, run.failed, run.complete) for run in space.runs(connection, 9)] == [(4, 2, 2, True)]
 
 
 def test_what_there_is_no_time_to_try_again_stays_failed(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
