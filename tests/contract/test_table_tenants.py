@@ -77,6 +77,26 @@ def test_servers_of_own_accounts(client: Client, tokens: dict[str, str]) -> None
     assert [row["GET"] for row in json.loads(get(client, tokens["operator"], twice, None).body)["rows"]] == [111, 111]
 
 
+def test_a_column_per_server_of_own_accounts(client: Client, tokens: dict[str, str]) -> None:
+    """`t=json`, and by account and server in JSON, have a tenant's own accounts alone; the page of it is an operator's."""
+    own = {"a": {"AUTH_a": 1}, "b": {"AUTH_b": 10, "AUTH_b-2": 100}, "nobody": {},
+           "operator": {"(unknown)": 1000, "AUTH_a": 1, "AUTH_b": 10, "AUTH_b-2": 100}}
+    for who, gets in own.items():
+        found = json.loads(get(client, tokens[who], "/usage", {**ASK, "t": "json", "fields": "GET"}).body)
+        assert [each["id"] for each in found["servers"]] == ["proxy-01", "proxy-03"]
+        assert [(each["id"], each["usage"], each["total"]) for each in found["accounts"]] == [
+            (name, {"proxy-01": number, "proxy-03": number}, 2 * number) for name, number in gets.items()]
+        asked = {**ASK, "by": "account,server", "fields": "GET"}
+        rows = json.loads(get(client, tokens[who], "/usage", asked).body)["rows"]
+        assert [(row["account"], row["server"], row["GET"]) for row in rows] == [
+            (name, server, number) for name, number in gets.items() for server in ("proxy-01", "proxy-03")]
+        page = get(client, tokens[who], "/usage", asked, {"Accept": "text/html"})
+        assert page.status_int == (200 if who == "operator" else 403)
+        assert who == "operator" or (set(re.findall(r"AUTH_[\w-]+", page.text)) <= {*gets, "AUTH_none"} and "proxy-" not in page.text)
+    refused = get(client, tokens["a"], "/usage", {**ASK, "t": "json", "account": "AUTH_b"})
+    assert refused.status_int == 403 and "accounts" not in refused.text
+
+
 def test_others_are_refused(client: Client, tokens: dict[str, str]) -> None:
     """An account by name that a caller may not read is 403, whether or not there is one, and nothing of it is said."""
     for name in ("AUTH_b", "b", "AUTH_never", "(unknown)"):

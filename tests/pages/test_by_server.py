@@ -134,6 +134,8 @@ def test_how_far_each_server_is(page: Page, site: PagesSite):
     assert legend.locator("dt").all_inner_texts() == ["late", "?", "partial"]
     assert "unknown, not 0" in legend.inner_text()
     assert violations(page) == []
+    stale = {each["id"]: each["stale"] for each in fetched(site, "/usage?t=json")["servers"]}
+    assert stale == {"proxy-01": False, "proxy-02": True, "proxy-04": False, "proxy-05": False, "proxy-09": True}
     page.goto(site.url + f"/usage?by=account,server&{DAYS}")  # all of it is closed, but by whom nobody ever heard of
     assert page.locator("thead th").all_inner_texts()[2:] == ["proxy-01", "proxy-02", "proxy-09\nnever heard from", "Sum"]
     assert "partial" not in page.locator("table").inner_text()

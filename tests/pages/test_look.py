@@ -12,7 +12,8 @@ from tests.support.service import HOUR
 
 pytestmark = pytest.mark.browser
 
-PATHS = ("/usage", "/usage?by=account,server", "/usage?by=server&granularity=day", "/usage?by=group", "/usage?begin=1999-01",
+PATHS = ("/usage", "/usage?by=account,server", "/usage?by=account,server&fields=bytes_out,GET&granularity=day",
+         "/usage?by=server&granularity=day", "/usage?by=group", "/usage?begin=1999-01",
          "/accounts/AUTH_a", "/accounts/AUTH_a?begin=2026-11-20&end=2026-11-21&granularity=hour", "/accounts/AUTH_never",
          "/status", "/servers/proxy-01", "/help", "/usage?unheard=of", "/nothing-here", "/servers/nobody")
 
@@ -39,13 +40,45 @@ def test_every_page_is_accessible(browser, site, scheme):
     with window(browser, color_scheme=scheme) as page:
         page.goto(site.url + "/login")
         found = {"/login": violations(page)}
+        page.get_by_label("Token", exact=True).fill("swst_nobody-knows-this")
+        page.get_by_role("button", name="Sign in").click()
+        assert page.get_by_role("alert").is_visible()
+        found["/login, refused"] = violations(page)
         sign_in(page, site, site.operator)
-        for path in PATHS if scheme == "light" else PATHS[::3]:  # the schemes differ in colours alone
+        for path in PATHS:
             page.goto(site.url + path)
             for each in page.locator("summary").all():
                 each.click()
             found[path] = violations(page)
     assert not any(found.values()), {path: said for path, said in found.items() if said}
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_every_refusal_is_accessible(browser, tmp_path, scheme):
+    """So it is with what a tenant is refused, with its own pages, with a sign-in by password, and where the database is away."""
+    site = PagesSite(tmp_path, auth=("tokens", "swift"), swift_url="http://127.0.0.1:9/v1")
+    try:
+        site.count("proxy-01", NOVEMBER, {"AUTH_a": {"get_count": 5, "passed_out": 10**9}})
+        site.close(NOVEMBER + HOUR)
+        found = {}
+        with window(browser, color_scheme=scheme) as page:
+            page.goto(site.url + "/login")
+            assert page.get_by_label("Account, with a token of Swift").is_visible()
+            found["/login, account"] = violations(page)
+            sign_in(page, site, site.token("tenant", "AUTH_a"))
+            for path, status in (("/accounts/AUTH_a", 200), ("/usage", 200), ("/status", 403), ("/accounts/AUTH_b", 403)):
+                answer = page.goto(site.url + path)
+                assert answer is not None and answer.status == status
+                found[path] = violations(page)
+            site.app.service.engine.dispose()
+            site.database.rename(tmp_path / "away")
+            site.database.mkdir()
+            answer = page.goto(site.url + "/usage")
+            assert answer is not None and answer.status == 503
+            found["503"] = violations(page)
+        assert not any(found.values()), {path: said for path, said in found.items() if said}
+    finally:
+        site.stop()
 
 
 def test_no_page_asks_elsewhere_or_says_anything(browser, site):
