@@ -78,9 +78,9 @@ def gone(account: bytes, status: str, *, replica: str, position: int, read_at: i
     return Report(account, replica, position, read_at, status, 0, 0, 0)
 
 
-def unread(account: bytes, reason: str) -> Unread:
-    """Return that an account could not be read, and is to be tried again."""
-    return Unread(shown(account), reason, account=account)
+def unread(account: bytes, reason: str, *, lasting: bool = False) -> Unread:
+    """Return that an account could not be read; it is to be tried again, where that is not `lasting`."""
+    return Unread(shown(account), reason, lasting=lasting, account=account)
 
 
 def _added_up(report: Report) -> Report:

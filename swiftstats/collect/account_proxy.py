@@ -95,7 +95,7 @@ class AccountProxy:
         if answer.status == NOT_FOUND or answer.status == 200 and set(answer.figures()) == {"0"}:
             return gone(account, "missing", **given)
         if not 200 <= answer.status < 300:
-            raise unread(account, _refusal(answer.status))
+            raise _refused(account, answer.status)
         if not self._containers:
             return of_headers(account, answer.headers, self._policies, **given)
         for _ in range(LISTINGS):
@@ -113,7 +113,7 @@ class AccountProxy:
         while True:
             answer = self._ask("GET", account, f"?format=json&marker={quote(marker, safe='')}")
             if answer.status != 200:
-                raise unread(account, f"its list of containers: {_refusal(answer.status)}")
+                raise _refused(account, answer.status, "its list of containers: ")
             page = [row for row in json.loads(answer.body) if "name" in row]
             for row in page:
                 listing.add(row["name"].encode(), int(row["count"]), int(row["bytes"]))
@@ -195,7 +195,8 @@ def _with_rest(listing: Listing, answer: Answer) -> list[tuple[bytes, int, int]]
     return [*listing.rows, rest] if len(listing.rows) < containers else listing.rows
 
 
-def _refusal(status: int) -> str:
+def _refused(account: bytes, status: int, what: str = "") -> Unread:
+    """Return that an account could not be read, and whether to ask again: who may not read it now may not in a minute either."""
     if status == FORBIDDEN:
-        return "the proxy answers 403: the credentials must be a reseller admin's"
-    return f"the proxy answers {status}"
+        return unread(account, f"{what}the proxy answers 403: the credentials must be a reseller admin's", lasting=True)
+    return unread(account, f"{what}the proxy answers {status}")

@@ -188,11 +188,11 @@ def test_what_is_no_whole_number_is_put_aside_by_name(served: Any, given: tuple[
 
 @pytest.mark.parametrize("status", [403, 500, 503, 507])
 def test_a_refusal_is_an_unknown_account(served: Any, status: int) -> None:
-    """Whatever else the proxy answers makes that account unknown, to be tried again."""
+    """Whatever else the proxy answers makes that account unknown, to be tried again, but where credentials may not read it."""
     served[0].accounts[b"AUTH_x"] = {"status": status, "headers": {}}
     with pytest.raises(Unread, match=str(status)) as caught:
         method(served).read(b"AUTH_x")
-    assert not caught.value.lasting
+    assert (caught.value.lasting, caught.value.account) == (status == 403, b"AUTH_x")
 
 
 def test_a_refused_token_is_renewed_once(served: Any) -> None:
