@@ -8,8 +8,10 @@ from typing import Iterator, NamedTuple
 import pytest
 
 from swiftstats.demo.swift import Swift
+from tests.functional.test_keystone import options_of
 from tests.support import keystone_pipeline
 from tests.support.api_server import ApiServer
+from tests.support.caller import request
 from tests.support.keystone import Keystone, Person
 from tests.support.service import RANGE, fresh, sqlite
 
@@ -23,6 +25,7 @@ reseller_prefix = AUTH, SERVICE
 [api]
 auth = swift
 swift_url = {swift}
+auth_cache_seconds = 600
 """
 
 
@@ -38,6 +41,10 @@ class Cloud(NamedTuple):
 
     def status(self, account: str, token: str | None) -> int:
         return self.service.get("/io_sum", {**RANGE, "account_id": account}, token=token).status
+
+    def in_swift(self, token: str) -> int:
+        """Return the status of HEAD on the project's account in Swift itself."""
+        return request(self.swift.proxy.port, "HEAD", f"/v1/AUTH_{self.project}", headers={"X-Auth-Token": token}).status
 
 
 @pytest.fixture(scope="module")
@@ -79,3 +86,30 @@ def test_the_proxy_is_away(cloud: Cloud) -> None:
         cloud.swift.proxy.start()
     assert cloud.status(cloud.project, unknown) == 200
     assert unknown not in cloud.service.logged()
+
+
+def test_keystone_behind_the_cluster_is_away(cloud: Cloud, tmp_path: Path) -> None:
+    """Without Keystone the cluster knows the tokens that it has seen, and says 401 of others; 503 where we ask Keystone too."""
+    known, seen, unknown = (cloud.keystone.token(cloud.member, project=cloud.project) for _ in range(3))
+    fresh(sqlite(tmp_path))
+    configuration = API.format(database=sqlite(tmp_path), swift=cloud.swift.url).replace("auth = swift", "auth = keystone, swift")
+    with ApiServer(tmp_path, configuration + options_of(cloud.keystone)) as service:
+        both = cloud._replace(service=service)
+
+        def statuses() -> list[list[int]]:
+            sent = (known, seen, unknown, "garbage-2")
+            return [[each.status(cloud.project, token) for token in sent] for each in (cloud, both)]
+
+        assert cloud.status(cloud.project, known) == 200
+        assert cloud.in_swift(seen) == 200
+        cloud.keystone.stop()
+        try:
+            assert [cloud.in_swift(token) for token in (known, seen, unknown)] == [200, 200, 401]
+            assert statuses() == [[200, 200, 401, 401], [200, 200, 503, 503]]
+        finally:
+            cloud.keystone.start()
+        assert cloud.in_swift(unknown) == 200
+        # What the cluster said is kept for auth_cache_seconds.
+        assert statuses() == [[200, 200, 401, 401], [200, 200, 200, 401]]
+        for running in (cloud.service, service):
+            assert not [token for token in (known, seen, unknown) if token in running.logged()]

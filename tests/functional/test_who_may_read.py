@@ -163,8 +163,9 @@ def of_one_account(service: ApiServer, route: Route, means: Means, place: Place,
     accounts = (place.project, place.own, place.other, UNKNOWN)
     got = [service.get(path, {**RANGE, "account_id": each}, token=means.token, headers=headers).status for each in accounts]
     for method in route.methods:
-        asked = service.get(path, {**RANGE, "account_id": place.other}, token=means.token, headers=headers, method=method)
-        assert asked.status == got[2], f"{method} {path}"
+        for each, status in zip(accounts, got):
+            asked = service.get(path, {**RANGE, "account_id": each}, token=means.token, headers=headers, method=method)
+            assert asked.status == status, f"{method} {path} of {each}"
     cells = {(200, 200, 200, 200): "all", (200, 200, 403, 403): "own", (200, 200, 403, 401): "own*", (403,) * 4: "403",
              (401,) * 4: "401"}
     return cells.get(tuple(got), str(got))
@@ -174,6 +175,8 @@ def of_many(service: ApiServer, path: str, means: Means, place: Place) -> str:
     """Return the cell that a resource of many accounts gives: which accounts are in it."""
     asked = {**MANY, "limit": "1000"} if path == "/usage" else {}
     answer = service.get(path, asked, token=means.token, headers=means.headers)
+    head = service.get(path, asked, token=means.token, headers=means.headers, method="HEAD")
+    assert (head.status, head.body) == (answer.status, b""), f"HEAD {path}"
     named = [service.get(path, {**asked, "account": each}, token=means.token, headers=means.headers)
              for each in (place.own, "AUTH_" + place.other)] if path == "/usage" else []
     if answer.status == 401 and named and all(each.status == status for each, status in zip(named, (200, 403))):
@@ -232,6 +235,11 @@ def shown(service: ApiServer, page: str, means: Means, place: Place) -> str:
         return service.get(path, parameters, token=means.token, headers=headers, method="POST" if page == "/logout" else "GET")
 
     answer = got(page + below.get(page, ""))
+    if page != "/logout":
+        head = service.get(page + below.get(page, ""), token=means.token, headers=headers, method="HEAD")
+        assert (head.status, head.body) == (answer.status, b""), f"HEAD {page}"
+        assert [head.header(name) for name in ("Location", "Content-Type")] == [
+            answer.header(name) for name in ("Location", "Content-Type")], f"HEAD {page}"
     if answer.status == 303 and "/login" in answer.header("Location")[0]:
         return "login"
     if answer.status not in (200, 303):

@@ -72,6 +72,25 @@ def test_a_member_signs_in_and_out(browser: Browser, service: ApiServer, person:
     assert person.password not in service.logged()
 
 
+def test_the_form_asks_nobody_else(browser: Browser, service: ApiServer) -> None:
+    """The form for passwords lets no script or style into itself, is sent to nobody else, and stands in nobody's frame."""
+    with window(browser) as page:
+        answer = page.goto(f"http://127.0.0.1:{service.port}/login")
+        assert answer is not None and page.get_by_label("Password").count() == 1
+        policy = dict(each.strip().partition(" ")[::2] for each in answer.headers["content-security-policy"].split(";"))
+        assert policy["default-src"] == policy["frame-ancestors"] == policy["base-uri"] == "'none'"
+        assert policy["script-src"] == policy["style-src"] == policy["form-action"] == "'self'"
+        assert "unsafe" not in str(policy) and answer.headers["x-frame-options"] == "DENY"
+        assert answer.headers["cache-control"] == "private, no-cache"
+        assert page.locator("[style], script:not([src]), [onclick]").count() == 0
+        for intruding in ("script => { script.textContent = 'document.title = \"run\"'; document.body.append(script); }",
+                          "() => { const form = document.querySelector('input[name=password]').form;"
+                          " form.action = 'http://localhost:1/'; form.submit(); }"):
+            with page.expect_console_message(lambda message: "Content Security Policy" in message.text):
+                page.evaluate(f"({intruding})(document.createElement('script'))")
+        assert page.title() != "run" and page.url.endswith("/login")
+
+
 def test_a_wrong_password(browser: Browser, service: ApiServer, person: Person) -> None:
     """A wrong password is refused, is in no page and no log, and the name need not be typed again."""
     with window(browser) as page:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 import urllib.parse
 
 import pytest
@@ -78,8 +79,25 @@ def test_cookies_that_are_altered_or_over_are_none(browser, site: PagesSite):
         assert "/login" in page.url
 
 
+def test_a_session_that_is_over_leads_to_sign_in(browser, site: PagesSite, monkeypatch, caplog):
+    """Half a day after signing in a page leads to the form, and from there back to it; the log has whom it sent away."""
+    with window(browser) as page, caplog.at_level(logging.INFO, "swiftstats.audit"):
+        sign_in(page, site, site.operator)
+        page.goto(site.url + "/status")
+        assert "/login" not in page.url
+        with monkeypatch.context() as later:
+            later.setattr(site.app.service.rules.sessions, "_clock", lambda: time.time() + 12 * HOUR + 1)
+            assert page.context.cookies()  # the browser still sends it
+            page.reload()
+            assert "/login?next=" in page.url
+            assert "refused status=303 who=- address=127.0.0.1 request=GET%20/status" in caplog.text
+        page.get_by_label("Token", exact=True).fill(site.operator)
+        page.get_by_role("button", name="Sign in").click()
+        page.wait_for_url(site.url + "/status")
+
+
 def test_forms_of_other_sites_do_nothing(browser, site: PagesSite):
-    """A page of another origin can neither sign somebody in, nor out, nor show ours in a frame."""
+    """A page of another origin can neither sign somebody in, nor out, nor show ours in a frame, with a good token neither."""
     other = site.url.replace("127.0.0.1", "localhost")
     with window(browser) as page:
         sign_in(page, site, site.operator)
@@ -92,6 +110,14 @@ def test_forms_of_other_sites_do_nothing(browser, site: PagesSite):
         assert "you are still signed in" in page.locator("main").inner_text()
         page.goto(site.url + "/usage")
         assert "Usage, all accounts" in page.locator("h1").inner_text()
+    with window(browser) as page:
+        page.route(other + "/evil", lambda route: route.fulfill(content_type="text/html", body=(
+            f'<form method="post" action="{site.url}/login"><input name="token" value="{site.operator}">'
+            "<button>win</button></form>")))
+        page.goto(other + "/evil")
+        page.get_by_role("button").click()
+        assert "That form did not come from here" in page.get_by_role("alert").inner_text()
+        assert not page.context.cookies()
 
 
 def test_a_tenant_sees_its_own_account_alone(browser, site: PagesSite):

@@ -10,7 +10,7 @@ from typing import Iterator
 import pytest
 
 from swiftstats.api.auth import rules
-from swiftstats.api.auth.caller import AccountNeeded, AuthAway, Forbidden, Scope, Unauthenticated
+from swiftstats.api.auth.caller import AccountNeeded, AuthAway, Forbidden, Scope, Unauthenticated, digest_of
 from swiftstats.api.auth.swift import SwiftRule, Verdict
 from swiftstats.api.auth.tokens import TokensFile
 from swiftstats.config import Config
@@ -116,6 +116,17 @@ def test_kept_is_bounded(proxy: Proxy) -> None:
     for token in ("401-a", "401-d", "401-b"):
         judged(rule, token)
     assert [token for _, _, token in proxy.asked] == ["401-b"]
+
+
+def test_kept_by_hash(proxy: Proxy) -> None:
+    """Neither a token nor a part of one stands in what is kept: the keys are hashes of token and account."""
+    rule = SwiftRule(proxy.url, cache_seconds=60)
+    tokens = ["204-secret", "401-secret", "403-secret"]
+    for token in tokens:
+        judged(rule, token)
+    kept = rule._kept._entries
+    assert [len(key) for key in kept] == [32] * 3
+    assert kept.keys() == {digest_of(token, b"AUTH_a") for token in tokens} and "secret" not in repr(kept)
 
 
 def test_nothing_kept(proxy: Proxy) -> None:

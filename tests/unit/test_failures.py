@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 import pytest
@@ -123,6 +124,19 @@ def test_without_an_account_a_flood_is_not_passed_on_either(clock: Clock, remote
     assert {ask(known, "cluster's") for _ in range(50)} == {"AccountNeeded"}
     said = [ask(known, f"garbage-{number}") for number in range(50)]
     assert said == ["AccountNeeded"] * 5 + ["TooManyFailures"] * 45
+
+
+def test_no_token_is_kept(clock: Clock) -> None:
+    """What is remembered of tokens, good, bad, or asked about, is kept under hashes: a dump of memory's keys shows none."""
+    known = rules_of(clock, Remote(), Cluster())
+    for sent in ("good-secret", "bad-secret"):
+        ask(known, sent)
+        with contextlib.suppress(Unauthenticated):
+            known.caller({"REMOTE_ADDR": "192.0.2.1", "HTTP_X_AUTH_TOKEN": sent}, [b"AUTH_a"])
+    failures = known._failures
+    keys = [*failures._good._entries, *failures._told._entries, *failures._filled]
+    assert len(failures._good) == len(failures._told) == 1 and failures._filled.keys() == {"192.0.2.1"}
+    assert all(isinstance(key, str) or len(key) == 32 for key in keys) and "secret" not in repr(keys)
 
 
 def test_memory_is_bounded(clock: Clock) -> None:

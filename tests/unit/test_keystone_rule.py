@@ -91,6 +91,14 @@ def test_kept() -> None:
     assert guard.asked == 3
 
 
+def test_kept_by_hash() -> None:
+    """Neither a token nor a service token stands among the keys of what is kept."""
+    of = rule(StandIn(**{"good-secret": token(**PROJECT)}))
+    ask(of, "good-secret", HTTP_X_SERVICE_TOKEN="service-secret")
+    ask(of, "bad-secret")
+    assert [len(key) for key in of._kept._entries] == [32] * 2 and "secret" not in repr(list(of._kept._entries))
+
+
 def test_not_kept_beyond_its_end() -> None:
     """A yes is kept no longer than the token is good."""
     guard = StandIn(good=token(**PROJECT))

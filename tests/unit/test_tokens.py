@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import hmac
 import json
 import os
 import stat
 import threading
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -30,6 +33,17 @@ def judged(rule: TokensRule, token: str, account: bytes = b"AUTH_a") -> Verdict:
     if found is None:
         return Verdict.UNKNOWN
     return Verdict.YES if found.scope.may_read(account) else Verdict.NO
+
+
+class Unequal(str):
+    """A text that may not be compared by `==`, which ends at the first character that differs."""
+
+    __hash__ = str.__hash__
+
+    def __eq__(self, other: object) -> bool:
+        raise AssertionError("compared by ==")
+
+    __ne__ = __eq__
 
 
 def test_holds_no_token(file: TokensFile) -> None:
@@ -69,6 +83,33 @@ def test_changes_are_seen(file: TokensFile) -> None:
     assert judged(rule, second) is Verdict.YES
     file.revoke("first")
     assert judged(rule, first) is Verdict.UNKNOWN and judged(rule, second) is Verdict.YES
+
+
+def test_constant_time(file: TokensFile, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each hash is compared, by hmac.compare_digest and in no other way, whichever entry it is of, and whether one matches."""
+    token = file.create("first", None, now=0)
+    file.create("second", ["AUTH_a"], now=0)
+    file.rotate("second", now=0, keep=10**10)
+    rule = TokensRule(file.path)
+    first, second = file.read()
+    hashes = [Unequal(first.sha256), Unequal(second.sha256), Unequal(second.previous[0] if second.previous else "")]
+    rule._entries = (replace(first, sha256=hashes[0]), replace(second, sha256=hashes[1], previous=(hashes[2], 10**10)))
+    compared: list[tuple[str, str]] = []
+
+    def spy(left: Any, right: Any) -> bool:
+        compared.append((str(left), str(right)))
+        return compare_digest(str(left), str(right))
+
+    compare_digest = hmac.compare_digest
+    monkeypatch.setattr(hmac, "compare_digest", spy)
+    for sent, known in ((token, True), ("garbage", False), ("", False)):
+        compared.clear()
+        assert (rule.caller({"HTTP_X_AUTH_TOKEN": sent}, []) is not None) is known
+        assert compared == [(str(each), hashed(sent)) for each in hashes]
+    for key, known in ((key_of("first", first.sha256), True), ("x:first", False)):
+        compared.clear()
+        assert (rule.entry(key) is not None) is known
+        assert len(compared) == 3 and {right for _, right in compared} == {str(key.encode())}
 
 
 def test_a_file_that_will_not_do_any_more(file: TokensFile) -> None:
