@@ -120,6 +120,16 @@ def test_one_column_for_each_field(page: Page, site: PagesSite):
     assert titles(page) == ["Account ▴", "Requests", "Bytes in", "Bytes out", "Space", "Byte-hours", "Not billed"]
 
 
+@pytest.mark.parametrize("by", ["account", "account,server"])
+def test_a_step_that_has_not_begun_is_empty(page: Page, site: PagesSite, by):
+    """Of an account that is asked for by name, a step that has not begun is neither 0 nor unknown, and in no sum."""
+    page.goto(site.url + f"/usage?by={by}&account=AUTH_a&begin=2026-11-20&end=2026-11-23&granularity=day&fields=bytes_out")
+    rows = page.locator("tbody tr")
+    assert rows.count() == 3 and all(said == "not begun" for said in rows.nth(2).locator("td.n").all_text_contents())
+    assert [each[0] for each in cells(page, 0)] == ([0] if by == "account" else [0, 0, None, 0])
+    assert "unknown" not in page.locator("tfoot td").last.inner_text()
+
+
 def test_how_far_each_server_is(page: Page, site: PagesSite):
     """A late server is named late, with up to when its figures are; one never heard of is ?, not 0; the sum is partial."""
     page.goto(site.url + "/usage?by=account,server")
