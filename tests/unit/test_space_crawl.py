@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import signal
 import threading
+import time
 import tracemalloc
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -20,10 +22,12 @@ from swiftstats.collect import space_batches as batches
 from swiftstats.collect.account_names import OfStore
 from swiftstats.collect.space import Crawl, Outcome
 from swiftstats.collect.space_daemon import Daemon
+from swiftstats.demo.processes import wait_for
 from swiftstats.errors import CrawlError, Unread
 from swiftstats.store import engine as engines
 from swiftstats.store import space
 from swiftstats.store.space import Report
+from tests.support.crawler import Crawler
 
 PERIOD = 3600
 NOW = 1_700_000_000 // PERIOD * PERIOD + 10
@@ -282,6 +286,28 @@ def test_a_signal_ends_a_crawl_half_way(engine: Engine) -> None:
 
     outcome = crawl(engine, Listed(items()), stop=stop, concurrency=1)
     assert outcome.read == 12 and not outcome.complete and read_of(engine, b"AUTH_11")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_the_wait_for_what_failed(engine: Engine, tmp_path: Path, number: int) -> None:
+    """Ctrl-C, or a service that is stopped, ends `--once` while it waits to try again; what failed is named, and the run told."""
+    wait_for(lambda: time.time() % PERIOD < PERIOD - 120, seconds=150, what="a period that lasts for a minute more")
+    (tmp_path / "token").touch(mode=0o600)
+    (tmp_path / "token").write_text("token")
+    (tmp_path / "accounts").write_text("AUTH_a\n")
+    process = Crawler(tmp_path / "c.conf", database=f"sqlite:///{tmp_path}/usage.db", server="s", options={
+        "method": "proxy", "proxy_url": "http://127.0.0.1:1", "token_file": f"{tmp_path}/token", "accounts_from": "file",
+        "accounts_file": f"{tmp_path}/accounts"}).start()
+    try:
+        line = process.stderr.readline()  # type: ignore[union-attr]
+        assert "1 could not be read, tried again until" in line and "AUTH_a: the proxy does not answer" in line
+        process.send_signal(number)
+        printed, logged = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    assert process.returncode == 1 and "1 seen, 0 read, 1 failed" in printed and "AUTH_a is unknown in this period" in logged
+    with engines.read(engine) as connection:
+        assert [(run.failed, run.complete) for run in space.runs(connection, 9)] == [(1, True)]
 
 
 def test_memory_does_not_grow_with_the_accounts(engine: Engine) -> None:
