@@ -86,17 +86,17 @@ def servers() -> Iterator[Redirecting]:
         server.server_close()
 
 
-def section(url: str, folder: Path) -> str:
+def section(url: str, folder: Path, version: str = "/v3") -> str:
     """Return a configuration with [keystone_authtoken]."""
     path = folder / "swiftstats.conf"
-    path.write_text(f"[keystone_authtoken]\nwww_authenticate_uri = {url}/v3\nauth_url = {url}/v3\nauth_type = password\n"
+    path.write_text(f"[keystone_authtoken]\nwww_authenticate_uri = {url}/v3\nauth_url = {url}{version}\nauth_type = password\n"
                     f"username = swiftstats\npassword = {SECRET}\nproject_name = service\nuser_domain_name = Default\n"
                     "project_domain_name = Default\nhttp_request_max_retries = 0\n")
     return str(path)
 
 
-def keystone(url: str) -> Keystone:
-    return Keystone(auth_url=url + "/v3", username="crawler", password=SECRET, project_name="service",
+def keystone(url: str, version: str = "/v3") -> Keystone:
+    return Keystone(auth_url=url + version, username="crawler", password=SECRET, project_name="service",
                     user_domain_name="Default", project_domain_name="Default", timeout=20)
 
 
@@ -161,13 +161,14 @@ def test_nor_those_of_what_follows(servers: Redirecting, tmp_path: Path, what: s
     assert len(configured.asked) > 1 and servers.elsewhere.asked == []
 
 
-def test_a_list_of_versions_is_no_redirect(servers: Redirecting, tmp_path: Path) -> None:
+@pytest.mark.parametrize("version", ["/v3", "/v3/", "/", ""])
+def test_a_list_of_versions_is_no_redirect(servers: Redirecting, tmp_path: Path, version: str) -> None:
     """A person's password, and the crawler's, go to the configured Keystone, wherever its list of versions says that it is."""
     configured = servers.configured
     configured.bodies = {"POST /v3/auth/tokens": a_token(servers.elsewhere.url), "GET /v3": versions(servers.elsewhere.url)}
     given = {"user": "alice", "password": SECRET, "project": "lab"}
-    assert Passwords(section(configured.url, tmp_path)).token(**given) == "of-somebody-else"
-    assert keystone(configured.url)() == "of-somebody-else"
+    assert Passwords(section(configured.url, tmp_path, version)).token(**given) == "of-somebody-else"
+    assert keystone(configured.url, version)() == "of-somebody-else"
     with pytest.raises(CrawlError):
-        list(keystone(configured.url).projects())
+        list(keystone(configured.url, version).projects())
     assert servers.elsewhere.asked == []
