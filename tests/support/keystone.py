@@ -30,6 +30,7 @@ START_SECONDS = 120
 CONFIGURATION = """\
 [DEFAULT]
 log_file = {folder}/keystone-{port}.log
+{max_db_limit}
 [database]
 connection = sqlite:///{folder}/keystone.db
 [token]
@@ -60,18 +61,19 @@ class Person(NamedTuple):
 class Keystone:
     """One Keystone; a context manager that starts it and closes it.
 
-    token_seconds: how long tokens last. list_limit: the most projects or domains that a page of their list holds, None for all.
+    token_seconds: how long tokens last. list_limit: the most projects or domains that a page of their list holds
+    where nobody asks for a number, None for all; max_db_limit: the most that it holds whatever is asked for, None for 1,000.
     `admin` has the role admin in the project `admin_project`; `service` is who validates tokens for others (authtoken), with the
     role service in `service_project`. Domains, projects and users are named by their ids.
     """
 
-    def __init__(self, *, token_seconds: int = 3600, list_limit: int | None = None) -> None:
+    def __init__(self, *, token_seconds: int = 3600, list_limit: int | None = None, max_db_limit: int | None = None) -> None:
         if importlib.util.find_spec("keystone") is None:
             raise DemoError(f"{sys.executable} has no keystone; install with: pip install -e '.[test]'")
         self.folder = Path(tempfile.mkdtemp(prefix="swiftstats-keystone-"))
         self.port = free_port()
         self._admin_password = secrets.token_urlsafe()
-        self._configuration = self._configure(self.port, token_seconds, list_limit)
+        self._configuration = self._configure(self.port, token_seconds, list_limit=list_limit, max_db_limit=max_db_limit)
         self._server = self._process(self.port, self._configuration)
         self._session: Session | None = None
         self._roles: dict[str, str] = {}
@@ -171,7 +173,7 @@ class Keystone:
     def expired_token(self, person: Person, *, project: str | None = None) -> str:
         """Return a token that has expired: had from a second server on the same database, whose tokens last a second."""
         port = free_port()
-        server = self._process(port, self._configure(port, 1, None))
+        server = self._process(port, self._configure(port, 1))
         try:
             self._serve(server, port)
             token = _token(f"http://127.0.0.1:{port}/v3", person, project=project)
@@ -235,10 +237,10 @@ class Keystone:
             self._roles[name] = (found or [self.ask("POST", "/roles", {"role": {"name": name}})["role"]])[0]["id"]
         return self._roles[name]
 
-    def _configure(self, port: int, token_seconds: int, list_limit: int | None) -> Path:
+    def _configure(self, port: int, token_seconds: int, **limits: int | None) -> Path:
         path = self.folder / f"keystone-{port}.conf"
-        limit = f"list_limit = {list_limit}" if list_limit else ""
-        path.write_text(CONFIGURATION.format(folder=self.folder, port=port, token_seconds=token_seconds, list_limit=limit))
+        lines = {name: f"{name} = {limits[name]}" if limits.get(name) else "" for name in ("list_limit", "max_db_limit")}
+        path.write_text(CONFIGURATION.format(folder=self.folder, port=port, token_seconds=token_seconds, **lines))
         return path
 
     def _process(self, port: int, configuration: Path, *commands: str) -> Process:
