@@ -87,7 +87,8 @@ class TableHeader:
         question = self.question
         if not self.final or question.space and self.now < question.end + question.period_seconds:
             return None
-        asked = repr((question, self.unknown, self.unknown_groups, self.version, self.space_complete_through, more))
+        heard = [(each.name, each.as_of is None) for each in self.servers]
+        asked = repr((question, self.unknown, self.unknown_groups, self.version, self.space_complete_through, heard, more))
         return hashlib.sha256(asked.encode("utf-8", "surrogateescape")).hexdigest()[:32]
 
 

@@ -1,7 +1,8 @@
 """Rows of accounts: everything of some of them read at once, so that memory is bounded by a batch, whatever their number.
 
 A row is there for each account that used or occupied anything in the range (or step): so what is final stays as it is though
-accounts come. An account asked for by name always has its rows, with zeros; but for steps that have not begun, which are null.
+accounts come. An account asked for by name always has its rows, with zeros; but those of steps that have not begun, and of
+servers that nobody ever heard of, are null.
 """
 
 from __future__ import annotations
@@ -60,6 +61,7 @@ class _Batch:
         self._header, self._found, self._now = header, found, now
         self._question = question = header.question
         ids = [each.id for each in found]
+        self._unheard = {each.name for each in header.servers if each.as_of is None}
         self._petnames = petnames.of(connection, [each.name for each in found])
         self._cells = cells_of(connection, question, ids)
         self._space: list[dict[int, SpaceSum]] = [{} for _ in question.edges[1:]]
@@ -92,7 +94,8 @@ class _Batch:
                 if not (always or (cells is not None and any(cells)) or (space is not None and occupied(space))):
                     continue
                 begun = len(question.edges) == 2 or (first is not None and end > first and begin <= self._now)
-                io: Values = (None,) * len(fields.FIELDS) if cells is None and not begun else fields.values(cells or _NOTHING)
+                nothing = begun and server not in self._unheard
+                io: Values = fields.values(cells or _NOTHING) if cells or nothing else (None,) * len(fields.FIELDS)
                 rows.append(Row(account.name, server, begin, self._header.complete(end),
                                 (*(io[at] for at in question.io), *_space_values(question, space, begin, end)),
                                 self._petnames.get(account.name)))

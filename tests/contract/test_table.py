@@ -17,7 +17,7 @@ from sqlalchemy import Engine
 from swiftstats import fields
 from swiftstats.fields import STORED_MAX
 from swiftstats.store import engine as engines
-from swiftstats.store import usage
+from swiftstats.store import usage, writers
 from tests.support.levels import add, report
 from tests.support.service import HOUR, Client, T, cells, close, count, fresh, make
 
@@ -162,6 +162,25 @@ def test_what_is_final_stays(engine: Engine, client: Client) -> None:
     after = client.get(QUERY, headers={"If-None-Match": first["json"].headers["ETag"]})
     assert after.status_int == 200 and json.loads(after.body)["corrected"] == ["2012-10-22T08:00:00Z"]
     assert json.loads(after.body)["rows"][0]["GET"] == 5
+
+
+def test_a_tag_follows_the_servers(engine: Engine, client: Client) -> None:
+    """By server a server that is announced, or comes, gives a named account another row in what is final: and another tag."""
+    close(engine, count(engine, get_count=3), through=T + 48 * HOUR)
+    query, seen = QUERY + "&by=account,server&account=7f6a&fields=GET", []
+
+    def look() -> list[tuple[str, int | None]]:
+        answer = client.get(query)
+        seen.append((answer.headers["ETag"], answer.body))
+        return [(row["server"], row["GET"]) for row in json.loads(answer.body)["rows"]]
+
+    assert look() == [("proxy-01", 3)] and look() == [("proxy-01", 3)]
+    with engines.write(engine) as connection:
+        writers.announce(connection, server="proxy-03", period=T + 48 * HOUR, now=T + 48 * HOUR)
+    assert look() == [("proxy-01", 3), ("proxy-03", None)]
+    close(engine, count(engine, "proxy-03", period=T + 48 * HOUR, first=T + 48 * HOUR), through=T + 49 * HOUR)
+    assert look() == [("proxy-01", 3), ("proxy-03", 0)]
+    assert len({tag for tag, _ in seen}) == len(set(seen)) == 3
 
 
 def test_top_lists(engine: Engine, client: Client) -> None:

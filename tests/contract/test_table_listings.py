@@ -139,5 +139,9 @@ def test_a_column_per_server(engine: Engine, client: Client) -> None:
     assert [*first["accounts"], *second["accounts"]] == expected
     some = json.loads(client.get("/usage?begin=2012-10-22T08:00Z&end=2012-10-23&t=json&fields=GET&account=a&account=zz").body)
     assert [(each["id"], each["total"]) for each in some["accounts"]] == [("AUTH_a", 2)] and some["unknown"] == ["zz"]
+    assert some["accounts"][0]["usage"]["proxy-09"] is None
+    named = {"begin": "2012-10-22T08:00Z", "end": "2012-10-22T09:00Z", "by": "account,server", "account": "a", "fields": "GET"}
+    found = json.loads(client.get("/usage", named).body)["rows"]
+    assert [(row["server"], row["GET"]) for row in found] == [("proxy-01", 1), ("proxy-03", 1), ("proxy-09", None)]
     rows = json.loads(client.get("/usage", {**asked, "t": "json", "fields": "bytes_out"}).body)["accounts"]
     assert [each["total"] for each in rows] == [2 * number for number in range(len(ACCOUNTS))]
