@@ -149,6 +149,16 @@ class Harness:
         """Wait no longer for a writer, as an operator does whose spool is gone."""
         self.plain.command("server", "retire", host.name, "--writer", incarnation, "--yes")
 
+    def retire_lost(self, host: Host) -> None:
+        """Wait no longer for the writers that a host's spool held before it was emptied; one may have had counts yet to come."""
+        now = host.incarnation()
+        with engines.read(self.engine) as connection:
+            lost = [writer.incarnation for server in writers.servers(connection) if server.name == host.name
+                    for writer in server.writers if writer.live and writer.incarnation != now]
+        assert lost, f"{host.name} still has the spool of {now}"
+        for incarnation in lost:
+            self.retire(host, incarnation)
+
     def verify(self, since: float) -> int:
         """Compare the whole periods from `since` till now with every proxy's access log; return how many requests they have."""
         begin = periods.floor(since, PERIOD) + PERIOD

@@ -62,18 +62,16 @@ def read_only(harness: Harness, chance: random.Random) -> None:
 def removed(harness: Harness, chance: random.Random) -> None:
     """Everything in it, in the middle of a period, under running workers and flusher: a new writer begins."""
     host = harness.apart
-    before = host.incarnation()
     for entry in host.path.iterdir():
         shutil.rmtree(entry, ignore_errors=True) if entry.is_dir() else entry.unlink(missing_ok=True)
     harness.pass_periods(1)
     host.load.work(30)
-    harness.retire(host, before)
+    harness.retire_lost(host)
 
 
 def wiped(harness: Harness, chance: random.Random) -> None:
     """While nothing runs: as a machine that was installed anew."""
     host = harness.apart
-    before = host.incarnation()
     host.proxy.kill()
     host.flusher.kill()
     for entry in host.path.iterdir():
@@ -82,7 +80,7 @@ def wiped(harness: Harness, chance: random.Random) -> None:
     host.flusher.start()
     host.load.work(30)
     harness.pass_periods(1)
-    harness.retire(host, before)
+    harness.retire_lost(host)
 
 
 def damaged(damage: Callable[[Path, random.Random], None]) -> Inject:
