@@ -10,20 +10,13 @@ import http.client
 import os
 import stat
 import threading
-import urllib.error
-import urllib.request
-from typing import Any, Callable
+from contextlib import closing
+from typing import Callable
+from urllib.parse import urlsplit, urlunsplit
 
 from swiftstats.collect.keystone import keystone_of
 from swiftstats.config import Config
 from swiftstats.errors import ConfigError, CrawlError
-
-
-class _Staying(urllib.request.HTTPRedirectHandler):
-    """Takes a redirect for the answer that it is: whoever is there must not be told the key."""
-
-    def redirect_request(self, *_: Any) -> None:
-        """Return no other request."""
 
 
 class Tokens:
@@ -78,16 +71,22 @@ def from_swift(url: str, user: str, key: str, *, timeout: float) -> str:
     # Headers are sent as latin-1; Swift takes their bytes for UTF-8.
     sent = {name: value.encode().decode("latin-1") for name, value in (("X-Auth-User", user), ("X-Auth-Key", key))}
     try:
-        request = urllib.request.Request(url, headers={**sent, "User-Agent": "swiftstats"})
-        with urllib.request.build_opener(_Staying).open(request, timeout=timeout) as answer:
-            token = answer.headers.get("X-Auth-Token")
-    except urllib.error.HTTPError as error:
-        error.close()
-        raise CrawlError(f"{url} gives user {user} no token: {error.code} {error.reason}") from None
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ValueError
+        kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
+        # It follows no redirect: whoever is there must not be told the key.
+        with closing(kind(parts.hostname, parts.port, timeout=timeout)) as connection:
+            path = urlunsplit(("", "", parts.path or "/", parts.query, ""))
+            connection.request("GET", path, headers={**sent, "User-Agent": "swiftstats"})
+            answer = connection.getresponse()
+            status, reason, token = answer.status, answer.reason, answer.getheader("X-Auth-Token")
     except (OSError, http.client.HTTPException) as error:
-        raise CrawlError(f"{url} gives no token: {getattr(error, 'reason', error)}") from None
+        raise CrawlError(f"{url} gives no token: {error}") from None
     except ValueError:  # whose message may hold the key
         raise CrawlError(f"{url} cannot be asked for a token: the URL, user or key cannot be sent as they are") from None
+    if not 200 <= status < 300:
+        raise CrawlError(f"{url} gives user {user} no token: {status} {reason}")
     if not token:
         raise CrawlError(f"{url} gives no token: its answer has no X-Auth-Token")
-    return str(token)
+    return token
