@@ -91,6 +91,16 @@ def test_earlier_is_as_many_days(page: Page, site: PagesSite, shown, earlier):
     assert earlier in page.locator("main").inner_text()
 
 
+def test_the_form_keeps_what_is_not_in_it(page: Page, site: PagesSite):
+    """Another range is shown of the same accounts."""
+    page.goto(f"{site.url}/usage?begin=2026-10&account=AUTH_a&account=AUTH_none")
+    page.get_by_label("Zone").fill("Europe/Berlin")
+    page.get_by_role("button", name="Show").click()
+    page.wait_for_url("**Berlin**")
+    assert "account=AUTH_a&account=AUTH_none" in page.url
+    assert "Nobody knows AUTH_none." in page.locator("main").inner_text()
+
+
 def test_a_zone_that_cannot_be_says_what_would_do(page: Page, site: PagesSite):
     """Days of Kathmandu are no whole hours: 400, in the pages' style, with what would do."""
     answer = page.goto(site.url + "/usage?timezone=Asia/Kathmandu")
