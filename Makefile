@@ -11,7 +11,7 @@ SEED ?=
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test faults bench test-fast lint programs clean
+.PHONY: help demo test faults bench test-fast screens lint programs clean
 
 help: ## list these targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-18s %s\n", $$1, $$2}'
@@ -31,6 +31,9 @@ bench: $(VENV)/.installed-bench programs ## measure against the floor and the pe
 
 test-fast: $(VENV)/.installed-test ## run what needs no server, in under a minute
 	$(BIN)/python -m pytest -m "not mariadb and not swift and not keystone and not crash and not faults" tests/unit tests/docs $(ARGS)
+
+screens: $(VENV)/.installed-test programs ## take the pictures of the pages for docs/images, of the demo
+	$(BIN)/python -m tests.screens
 
 lint: $(VENV)/.installed-test ## run ruff over everything, and mypy (strict) over swiftstats/
 	$(BIN)/ruff check .
