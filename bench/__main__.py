@@ -24,6 +24,7 @@ BENCHES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "sums": ((), ("--rows", "1000000", "--rounds", "3")),
     "detail": ((), ("--rows", "1000000", "--rounds", "3")),
     "billing": ((), ("--accounts", "50000", "--rounds", "3")),
+    "pages": ((), ("--accounts", "20000", "--rounds", "5")),
     "space": ((), ("--accounts", "2000")),
     "heads": ((), ("--accounts", "100", "--rounds", "3")),
     "growth": ((), ("--most", "10000")),

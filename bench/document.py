@@ -10,7 +10,8 @@ from bench.rounds import ROOT
 FIGURES = ROOT / "docs" / "performance"
 DOCUMENT = ROOT / "docs" / "performance.md"
 BEGIN, END = "<!-- figures: written by `make bench` -->\n", "<!-- end of the figures -->\n"
-ORDER = ("filter", "proxy", "memory", "flush", "stall", "sums", "detail", "billing", "space", "heads", "growth", "gnocchi")
+ORDER = ("filter", "proxy", "memory", "flush", "stall", "sums", "detail", "billing", "pages", "space", "heads", "growth",
+         "gnocchi")
 
 
 def write() -> None:

@@ -1,6 +1,6 @@
 """How long pages take in the server, next to the SQL alone: /usage of 100 rows of a million accounts, and one account's month.
 
-    .venv/bin/python bench/pages.py [--accounts 1000000] [--database URL] [--rounds 15]
+    python -m bench.pages [--accounts 1000000] [--database URL] [--rounds 15] [--json FILE]
 
 Goals, on two cores: the table under 150 ms, the month of days under 30 ms, its 744 hours under 150 ms. Accounts are invented, a
 row each in one hour; one of them has a row each hour of a month. The last day is the running one; days before are rolled up.
@@ -8,17 +8,17 @@ row each in one hour; one of them has a row each hour of a month. The last day i
 
 from __future__ import annotations
 
-import argparse
-import statistics
 import sys
 import tempfile
 import time
+from dataclasses import replace
 from datetime import datetime, timezone
-from typing import Any, Callable
+from typing import Any
 
 from sqlalchemy import Engine, event, insert, text
 from webob import Request
 
+from bench.rounds import Case, Target, parser, report, say
 from swiftstats import migrations
 from swiftstats.api.app import make_app
 from swiftstats.config import Config
@@ -34,7 +34,13 @@ END = int(datetime(2026, 11, 1, tzinfo=timezone.utc).timestamp())
 NOW = END - 600
 ONE = b"AUTH_one"
 BATCH = 20_000
-GOALS = {"/usage": 150, "days": 30, "hours": 150}
+#: What is looked at, its path, and in how many milliseconds it should be there.
+PAGES = (
+    ("100 rows of all accounts", "/usage?begin=2026-10", 150),
+    ("100 rows from the middle of them", "/usage?begin=2026-10&marker=AUTH_{middle:08}", 150),
+    ("an account's month by day", "/accounts/AUTH_one?begin=2026-10&granularity=day", 30),
+    ("an account's month by hour", "/accounts/AUTH_one?begin=2026-10&granularity=hour", 150),
+)
 
 
 def seed(engine: Engine, accounts: int) -> None:
@@ -64,16 +70,6 @@ def seed(engine: Engine, accounts: int) -> None:
         writers.close(connection, writers=[writer], through=END - HOUR, ended=[], now=NOW)
 
 
-def timed(do: Callable[[], object], rounds: int) -> tuple[float, float]:
-    """Return the median and the least time of some rounds, in milliseconds."""
-    took = []
-    for _ in range(rounds):
-        began = time.perf_counter()
-        do()
-        took.append((time.perf_counter() - began) * 1000)
-    return statistics.median(took), min(took)
-
-
 class Statements:
     """The time that statements take in the driver, in milliseconds."""
 
@@ -91,23 +87,21 @@ class Statements:
 
 
 def main() -> int:
-    """Measure, print, and return 1 where a goal is missed."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--accounts", type=int, default=1_000_000)
-    parser.add_argument("--database", help="an empty one (default: SQLite in a temporary folder)")
-    parser.add_argument("--rounds", type=int, default=15)
-    arguments = parser.parse_args()
+    """Measure, and print a table for each page."""
+    options = parser(__doc__, rounds=15)
+    options.add_argument("--accounts", type=int, default=1_000_000)
+    options.add_argument("--database", help="an empty one (default: SQLite in a temporary folder)")
+    arguments = options.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         url = arguments.database or f"sqlite:///{folder}/usage.db"
         engine = engines.create(url)
         migrations.upgrade(engine, ("AUTH_",))
-        began = time.monotonic()
+        say(f"counting for {arguments.accounts:,} accounts")
         seed(engine, arguments.accounts)
-        print(f"{arguments.accounts:,} accounts counted in {time.monotonic() - began:.0f} s", flush=True)
-        began = time.monotonic()
+        say("rolling up their days")
         roll(engine)
-        print(f"days rolled up in {time.monotonic() - began:.0f} s", flush=True)
-        return measure(url, arguments.rounds)
+        engine.dispose()
+        return report("pages", measure(url, arguments.accounts, arguments.rounds), arguments.json, accounts=arguments.accounts)
 
 
 def roll(engine: Engine) -> None:
@@ -116,28 +110,29 @@ def roll(engine: Engine) -> None:
         pass
 
 
-def measure(url: str, rounds: int) -> int:
-    """Print a line per page."""
+def measure(url: str, accounts: int, rounds: int) -> list[Case]:
+    """Ask for each page in turn; what its statements take is measured in the same requests."""
     app = make_app(Config({"database": url, "auth": ("none",), "allow_anonymous": True}), clock=lambda: NOW)
     statements = Statements(app.service.engine)
-    missed = 0
-    for name, path in (("/usage", "/usage?begin=2026-10"), ("/usage", "/usage?begin=2026-10&marker=AUTH_00500000"),
-                       ("days", "/accounts/AUTH_one?begin=2026-10&granularity=day"),
-                       ("hours", "/accounts/AUTH_one?begin=2026-10&granularity=hour")):
-
-        def ask(path: str = path) -> None:
+    pages = [(name, path.format(middle=accounts // 2), goal) for name, path, goal in PAGES]
+    took: dict[str, dict[str, list[float]]] = {path: {"the SQL alone": [], "page": []} for _, path, _ in pages}
+    numbers = {}
+    for number in range(rounds + 1):
+        for _, path, _ in pages:
+            statements.milliseconds, statements.number = 0.0, 0
+            began = time.perf_counter()
             answer = Request.blank(path, headers={"Accept": "text/html"}).get_response(app)
+            milliseconds = (time.perf_counter() - began) * 1000
             assert answer.status_int == 200, answer.text
-
-        ask()
-        statements.milliseconds, statements.number = 0.0, 0
-        median, least = timed(ask, rounds)
-        sql, number = statements.milliseconds / rounds, statements.number // rounds
-        goal = GOALS[name]
-        missed += least > goal
-        print(f"{path:60} {median:7.1f} ms (least {least:.1f}; SQL {sql:.1f} ms in {number} statements; goal {goal} ms)",
-              flush=True)
-    return 1 if missed else 0
+            if number:  # the first round warms up
+                took[path]["page"].append(milliseconds)
+                took[path]["the SQL alone"].append(statements.milliseconds)
+                numbers[path] = statements.number
+    cases = []
+    for name, path, goal in pages:
+        case = Case(name, "ms", "the SQL alone", took[path], (), {"path": path, "statements": numbers[path]})
+        cases.append(replace(case, targets=(Target("page, ms", case.median("page"), goal),)))
+    return cases
 
 
 if __name__ == "__main__":
