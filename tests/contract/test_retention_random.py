@@ -63,7 +63,7 @@ def check(engine: Engine, ledger: dict[tuple[int, int, bytes], Cells]) -> None:
 
 def test_no_sum_changes(engine: Engine) -> None:
     """Rows of days that are kept count, late ones too; those of days that have left are refused, recorded, and change nothing."""
-    number = 40 if engine.dialect.name == "sqlite" else 8
+    number = 20 if engine.dialect.name == "sqlite" else 5
 
     @settings(max_examples=number, deadline=None, suppress_health_check=list(HealthCheck))
     @given(actions=st.lists(st.one_of(MERGES, MERGES, MERGES, MERGES, ROLLS, LEAVES), max_size=18))

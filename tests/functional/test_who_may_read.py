@@ -162,7 +162,7 @@ def of_one_account(service: ApiServer, route: Route, means: Means, place: Place,
     headers = {**means.headers, **more}
     accounts = (place.project, place.own, place.other, UNKNOWN)
     got = [service.get(path, {**RANGE, "account_id": each}, token=means.token, headers=headers).status for each in accounts]
-    for method in route.methods:
+    for method in set(route.methods) - {"GET"}:
         for each, status in zip(accounts, got):
             asked = service.get(path, {**RANGE, "account_id": each}, token=means.token, headers=headers, method=method)
             assert asked.status == status, f"{method} {path} of {each}"
