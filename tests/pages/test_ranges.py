@@ -77,6 +77,24 @@ def test_days_on_which_clocks_change(page: Page, site: PagesSite, day, hours, wo
         assert page.locator("#requests tfoot data").first.get_attribute("value") == "25"
 
 
+@pytest.mark.parametrize(("now", "preset", "range_"), [
+    ("2026-10-25T22:30:00", "Today", "25 October 2026, Europe/Berlin"),  # 25 hours, the last but one of them
+    ("2026-10-25T22:30:00", "24 hours", "2026-10-25 00:00 CEST to 2026-10-25 23:00 CET"),
+    ("2026-10-25T23:00:00", "Today", "26 October 2026, Europe/Berlin"),
+    ("2026-03-28T23:00:00", "Today", "29 March 2026, Europe/Berlin"),  # 23 hours, its first moment
+    ("2026-03-29T22:00:00", "Today", "30 March 2026, Europe/Berlin"),
+    ("2026-03-29T12:00:00", "This month", "1 to 31 March 2026, Europe/Berlin"),
+    ("2026-10-31T23:00:00", "Last month", "1 to 31 October 2026, Europe/Berlin"),
+])
+def test_presets_on_days_on_which_clocks_change(page: Page, site: PagesSite, now, preset, range_):
+    """Today is the local day, of 23 or 25 hours; 24 hours are 24 hours."""
+    site.now = moment(now)
+    page.goto(site.url + "/usage?timezone=Europe/Berlin")
+    page.get_by_role("link", name=preset).click()
+    assert range_ in page.locator("main").inner_text()
+    site.now = NOW
+
+
 @pytest.mark.parametrize(("shown", "earlier"), [
     ("begin=2026-10-26", "25 October 2026, Europe/Berlin"),
     ("begin=2026-10-25", "24 October 2026, Europe/Berlin"),
