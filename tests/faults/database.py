@@ -132,6 +132,7 @@ def _is_restored(harness: Harness, backup: dict[str, list[dict[str, Any]]]) -> b
 def lost(harness: Harness, chance: random.Random) -> None:
     """A database that is lost without a backup, and made anew: the hosts' archives hold all that they ever closed."""
     harness.mariadb.execute("DROP DATABASE site", "CREATE DATABASE site")
+    harness.database_has_gone()
     harness.work()
     harness.plain.command("migrate")
 

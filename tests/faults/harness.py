@@ -47,6 +47,8 @@ class Harness:
         self.engine = engines.create(database_url(mariadb.port))
         #: Accounts that a fault may have cost something, and what had been shipped before.
         self.shipped: dict[str, dict[str, int]] = {}
+        #: Accounts of which something is in the database alone, since the archive that had it has gone.
+        self.unarchived: set[str] = set()
         #: What each fault was seen to cost, in words.
         self.costs: dict[str, str] = {}
         #: fault: seconds from its end to the right answer
@@ -139,6 +141,10 @@ class Harness:
             return [loss for loss in usage.losses_between(connection, self.begin, self.end)
                     if loss.recorded_at >= since]
 
+    def database_has_gone(self) -> None:
+        """Nobody can bring back what was in the database alone."""
+        self.shipped.update({account: {} for account in self.unarchived})
+
     def check_processes(self) -> None:
         """Raise DemoError where a server has ended by itself."""
         for process in (self.site.service, *(each for one in self.hosts for each in (one.proxy.process, one.flusher))):
@@ -149,8 +155,9 @@ class Harness:
         """Wait no longer for a writer, as an operator does whose spool is gone."""
         self.plain.command("server", "retire", host.name, "--writer", incarnation, "--yes")
 
-    def retire_lost(self, host: Host) -> None:
-        """Wait no longer for the writers that a host's spool held before it was emptied; one may have had counts yet to come."""
+    def spool_has_gone(self, host: Host) -> None:
+        """Wait no longer for the writers that a spool held: one may have had counts yet to come. Its archive has gone too."""
+        self.unarchived.update(host.load.seen)
         now = host.incarnation()
         with engines.read(self.engine) as connection:
             lost = [writer.incarnation for server in writers.servers(connection) if server.name == host.name

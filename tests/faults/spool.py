@@ -66,7 +66,7 @@ def removed(harness: Harness, chance: random.Random) -> None:
         shutil.rmtree(entry, ignore_errors=True) if entry.is_dir() else entry.unlink(missing_ok=True)
     harness.pass_periods(1)
     host.load.work(30)
-    harness.retire_lost(host)
+    harness.spool_has_gone(host)
 
 
 def wiped(harness: Harness, chance: random.Random) -> None:
@@ -80,7 +80,7 @@ def wiped(harness: Harness, chance: random.Random) -> None:
     host.flusher.start()
     host.load.work(30)
     harness.pass_periods(1)
-    harness.retire_lost(host)
+    harness.spool_has_gone(host)
 
 
 def damaged(damage: Callable[[Path, random.Random], None]) -> Inject:
