@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import islice
-from typing import Any, Callable, Iterator
+from typing import Any, Callable, Iterator, Sequence
 
 from sqlalchemy import Connection
 from webob import Response  # type: ignore[import-untyped]
@@ -62,35 +62,36 @@ def servers(service: Service, environ: Environ, given: TableGiven) -> Response:
     service.check_schema()
     with store.read(service.engine) as connection:
         now = service.now(connection)
-        question = given.question(service.config, now=now)
-        found = [each for each in status.servers(connection)
-                 if question.marker is None or status.as_bytes(each.name) > question.marker]
-        lost = losses.count_by_server(connection)
-    shown = found[:question.limit] if given.format.page else found
+        found, lost = status.servers(connection), losses.count_by_server(connection)
     rows = [(each.name, each.name, _iso(table_header.as_of(each)), _iso(each.closed_through),
              table_header.stale(each, service.config.period_seconds, now), each.retired_at is not None, lost.get(each.name, 0),
-             _iso(each.last_flush)) for each in shown]
+             _iso(each.last_flush)) for each in found]
     columns = ("server", "nickname", "as_of", "complete_through", "stale", "retired", "losses", "last_flush")
-    following = marker_of(status.as_bytes(shown[-1].name)) if len(shown) < len(found) else None
-    return _listed(environ, given, _written(given, Listing("servers", "server", columns, iter(rows), following)))
+    return _some_of(service, environ, given, "servers", columns, rows)
 
 
 def fields(service: Service, environ: Environ, given: TableGiven) -> Response:
     """Answer what a table can show, in the order in which it does: a page of it, or all."""
     given.only("limit", "marker")
-    question = given.question(service.config, now=0)
-    names = [each.name for each in known.COLUMNS]
-    begin = 0
+    rows = [(each.name, each.unit, each.kind, each.help) for each in known.COLUMNS]
+    return _some_of(service, environ, given, "fields", ("field", "unit", "kind", "help"), rows)
+
+
+def _some_of(service: Service, environ: Environ, given: TableGiven, name: str, columns: tuple[str, ...],
+             rows: Sequence[Sequence[Any]]) -> Response:
+    """Answer a page of a short list, or all of it; each row begins with its name, which is the marker of what follows."""
+    question = given.question(service.config, now=0)  # of which limit and marker are asked here
+    names = [marker_of(status.as_bytes(row[0])) for row in rows]
+    begin, end = 0, len(rows)
     if question.marker is not None:
-        marker = text_of(question.marker)
+        marker = marker_of(question.marker)
         if marker not in names:
             raise BadQuestion([fault("marker", marker, "what `next` of the page before was")])
         begin = names.index(marker) + 1
-    end = begin + question.limit if given.format.page else len(names)
-    rows = iter((each.name, each.unit, each.kind, each.help) for each in known.COLUMNS[begin:end])
+    if given.format.page is not None:
+        end = begin + question.limit
     following = names[end - 1] if end < len(names) else None
-    found = Listing("fields", "field", ("field", "unit", "kind", "help"), rows, following)
-    return _listed(environ, given, _written(given, found))
+    return _listed(environ, given, _written(given, Listing(name, columns[0], columns, iter(rows[begin:end]), following)))
 
 
 def _iso(moment: int | None) -> str | None:

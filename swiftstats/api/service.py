@@ -31,5 +31,4 @@ class Service:
 
     def now(self, connection: Connection) -> float:
         """Return the database's time; ours where it has no clock of its own."""
-        now = store.clock(connection)
-        return self.clock() if now is None else now
+        return store.now(connection, self.clock)

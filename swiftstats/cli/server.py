@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import argparse
 import sys
-import time
 from typing import Iterator
 
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Engine
 
 from swiftstats import config as configuration
 from swiftstats import options, periods
@@ -50,7 +49,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.verb == "add":
         name = _name(arguments.name)
         with store.write(engine) as connection:
-            now = now_of(connection)
+            now = int(store.now(connection))
             period = periods.floor(now, config.period_seconds)
             writers.announce(connection, server=name, period=period, now=now)
         print(f"waiting for {name} from {periods.format(period)} on")
@@ -63,12 +62,6 @@ def _name(text: str) -> str:
         return options.server_name(text)
     except ValueError as error:
         raise ConfigError(f"{text!r} cannot be a server's name; expected {error}") from None
-
-
-def now_of(connection: Connection) -> int:
-    """Return the database's time, or this machine's where the database has none."""
-    now = store.clock(connection)
-    return int(time.time()) if now is None else now
 
 
 def moment(seconds: int | None) -> str | None:
@@ -105,7 +98,7 @@ def _retire(engine: Engine, arguments: argparse.Namespace) -> int:
             print("nothing is done")
             return 1
     with store.write(engine) as connection:
-        done = writers.retire(connection, server=arguments.name, writer=arguments.writer, now=now_of(connection))
+        done = writers.retire(connection, server=arguments.name, writer=arguments.writer, now=int(store.now(connection)))
     print(f"retired {_what(arguments)}; complete through {moment(done.complete_through) or 'nothing yet'}")
     return 0
 
@@ -114,7 +107,7 @@ def _given_up(engine: Engine, arguments: argparse.Namespace) -> Retirement:
     """Return what retiring would give up: it is done, and undone before anybody sees it."""
     try:
         with store.write(engine) as connection:
-            would = writers.retire(connection, server=arguments.name, writer=arguments.writer, now=now_of(connection))
+            would = writers.retire(connection, server=arguments.name, writer=arguments.writer, now=int(store.now(connection)))
             raise _Undo
     except _Undo:
         return would

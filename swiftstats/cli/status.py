@@ -9,7 +9,7 @@ from typing import Any
 
 from swiftstats import config as configuration
 from swiftstats import periods
-from swiftstats.cli.server import moment, now_of
+from swiftstats.cli.server import moment
 from swiftstats.config import Config
 from swiftstats.errors import StoreError
 from swiftstats.journal.spool import Spool
@@ -67,7 +67,7 @@ def site_of(config: Config, *, days: int) -> Site:
     engine = store.create(config.require("database"))
     store.check_schema(engine)
     with store.read(engine) as connection:
-        return sites.read(connection, now=now_of(connection), days=days)
+        return sites.read(connection, now=int(store.now(connection)), days=days)
 
 
 def _shown(spool: dict[str, Any], *, iso: bool) -> dict[str, Any]:

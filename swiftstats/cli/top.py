@@ -14,7 +14,6 @@ from sqlalchemy import Engine
 
 from swiftstats import config as configuration
 from swiftstats import fields, periods
-from swiftstats.cli.server import now_of
 from swiftstats.config import Config
 from swiftstats.errors import StoreError
 from swiftstats.names import text_of
@@ -73,7 +72,7 @@ def run(arguments: argparse.Namespace) -> int:
 def look(engine: Engine, config: Config, arguments: argparse.Namespace, limit: int) -> Look:
     """Read who is busy now."""
     with store.read(engine) as connection:
-        now, through = now_of(connection), writers.complete_through(connection).complete_through
+        now, through = int(store.now(connection)), writers.complete_through(connection).complete_through
         end = periods.floor(now, config.period_seconds) + config.period_seconds if arguments.running else through
         if end is None:
             return Look(now, None, {}, False, False)

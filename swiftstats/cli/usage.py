@@ -18,7 +18,6 @@ from sqlalchemy import Connection
 from swiftstats import config as configuration
 from swiftstats import periods
 from swiftstats.cli import usage_plots, usage_table
-from swiftstats.cli.server import now_of
 from swiftstats.config import Config
 from swiftstats.errors import TimeError
 from swiftstats.query import answer, io, space, steps
@@ -141,7 +140,7 @@ def _one(arguments: argparse.Namespace, config: Config) -> int:
 def ask_for(connection: Connection, question: Question, arguments: argparse.Namespace,
             ) -> answer.Sum | answer.Detail | answer.Breakdown:
     """Return the answer that the arguments ask for."""
-    now = now_of(connection)
+    now = store.now(connection)
     if arguments.by:
         return space.breakdown(connection, question, by=arguments.by, now=now)
     if arguments.space:

@@ -11,13 +11,13 @@ from typing import Callable, Optional, Sequence
 from sqlalchemy import Connection
 
 from swiftstats import periods
-from swiftstats.cli.server import now_of
 from swiftstats.config import Config
 from swiftstats.fields import FIELD_INDEX, METHODS
 from swiftstats.query import steps, table_question
 from swiftstats.query.question import Question
 from swiftstats.query.series import FUTURE, Step, series
 from swiftstats.represent import as_table, bars, people
+from swiftstats.store import engine as store
 
 #: Columns of a terminal that are no step's: a figure's name before, and the most of it behind.
 BESIDE = 48
@@ -31,7 +31,7 @@ def drawn(connection: Connection, question: Question, config: Config, *, space: 
     granularity = fitting(question, min(columns - BESIDE, config.max_periods))
     if granularity is None:
         return ""
-    now = now_of(connection)
+    now = store.now(connection)
     given = {"account": [question.asked], "begin": [periods.format(question.begin)], "end": [periods.format(question.end)],
              "granularity": [granularity]}
     found = series(connection, table_question.ask(given, prefixes=config.reseller_prefix, period_seconds=config.period_seconds,

@@ -13,7 +13,6 @@ from typing import BinaryIO, Iterator, Optional
 from sqlalchemy import Connection
 
 from swiftstats.cli.progress import Progress
-from swiftstats.cli.server import now_of
 from swiftstats.config import Config
 from swiftstats.fields import FIELDS
 from swiftstats.query import selection, steps, table, table_question
@@ -63,7 +62,7 @@ def run(arguments: argparse.Namespace, config: Config) -> int:
     engine = store.create(config.require("database"))
     store.check_schema(engine)
     with store.read(engine) as connection:
-        now = now_of(connection)
+        now = store.now(connection)
         limited = arguments.format == "table" and out.isatty()
         question = question_of(arguments, config, now=now, limited=limited)
         if limited or arguments.limit is not None or arguments.format in ("json", "xml"):

@@ -16,8 +16,8 @@ from sqlalchemy.engine import Engine
 from swiftstats import fields
 from swiftstats.collect.keystone import Keystone
 from swiftstats.errors import CrawlError, Unread
+from swiftstats.store import accounts, space
 from swiftstats.store import engine as engines
-from swiftstats.store import space
 
 #: Names that are read from the store at once.
 PAGE = 1_000
@@ -33,7 +33,7 @@ class OfStore:
 
     def __iter__(self) -> Iterator[bytes | Unread]:
         with engines.read(self._engine) as connection:
-            self._asked, self._to_ask = 0, space.number_of_accounts(connection, self._prefixes)
+            self._asked, self._to_ask = 0, accounts.number(connection, prefixes=self._prefixes, unknown=False)
         after = b""
         while True:
             with engines.read(self._engine) as connection:

@@ -58,8 +58,7 @@ class Plan:
 def plan(engine: Engine, *, keep_months: int, now: Callable[[], float] = time.time) -> Plan:
     """Return what `let_go` would do now; nothing is written. Raises StoreError."""
     with engines.read(engine) as connection:
-        clock = engines.clock(connection)
-        day = retention.wanted(now() if clock is None else clock, keep_months)
+        day = retention.wanted(engines.now(connection, now), keep_months)
         leaving = retention.may_leave(connection, day)
         stock = tuple(retention.stock(connection, leaving.day))
         return Plan(kept.hours_from(connection) // DAY, leaving.day, day, leaving.held, stock)

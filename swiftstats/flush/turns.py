@@ -31,7 +31,7 @@ class Turn:
     def clock(self) -> float:
         """Return the database's time."""
         with engines.read(self.engine) as connection:
-            return self._clock(connection)
+            return engines.now(connection, self._now)
 
     def transact(self, body: Callable[[Connection], Result]) -> Result:
         """Run `body` in one transaction that has the turn, again where it lost a deadlock, and return what it does."""
@@ -47,14 +47,10 @@ class Turn:
         transact(self.engine, lambda connection: rollups.give_turn(connection, self.holder))
 
     def _run(self, body: Callable[[Connection], Result], connection: Connection) -> Result:
-        now = int(self._clock(connection))
+        now = int(engines.now(connection, self._now))
         if not rollups.take_turn(connection, self.holder, now):
             raise NotOurTurn(f"{(rollups.turn(connection, now) or b'?').decode('utf-8', 'replace')} has the turn")
         return body(connection)
-
-    def _clock(self, connection: Connection) -> float:
-        moment = engines.clock(connection)
-        return self._now() if moment is None else moment
 
 
 class Idle:

@@ -6,8 +6,9 @@ as one of the store's own errors: DatabaseAway (later), DatabaseBusy (again, now
 
 from __future__ import annotations
 
+import time
 from contextlib import contextmanager
-from typing import Iterator
+from typing import Callable, Iterator
 
 import sqlalchemy
 from sqlalchemy import Connection, Engine, event, exc, text
@@ -78,6 +79,12 @@ def alone(engine: Engine, purpose: str) -> Iterator[None]:
 def clock(connection: Connection) -> int | None:
     """Return the database server's UTC seconds; None where it has no clock of its own (SQLite)."""
     return dialects.of(connection).clock(connection)
+
+
+def now(connection: Connection, ours: Callable[[], float] = time.time) -> float:
+    """Return the database server's UTC seconds, or `ours` where it has no clock of its own."""
+    theirs = clock(connection)
+    return ours() if theirs is None else theirs
 
 
 def check_schema(engine: Engine) -> str:

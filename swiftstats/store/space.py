@@ -12,12 +12,11 @@ from itertools import groupby
 from operator import itemgetter
 from typing import Any, Collection, Iterator, Mapping, Sequence
 
-from sqlalchemy import Connection, and_, func, or_, select, true, update
+from sqlalchemy import Connection, select, update
 
 from swiftstats import fields
 from swiftstats.periods import DAY
 from swiftstats.store import kept, marks, space_refused, upsert
-from swiftstats.store.many import beginning
 from swiftstats.store.schema import accounts, space_accounts, space_containers, space_readings, space_replicas, space_reports
 from swiftstats.store.space_readings import Reading, containers, last_status, policies, readings
 from swiftstats.store.space_refused import Refused, refused
@@ -27,7 +26,7 @@ from swiftstats.store.space_sums import SpaceSum, sums
 
 __all__ = [
     "Coverage", "PolicyFigures", "Reading", "Report", "Refused", "Run", "UnfitReport", "add_reports", "add_unread", "begin_run",
-    "complete_through", "containers", "coverage", "end_run", "is_account", "known_accounts", "last_status", "number_of_accounts",
+    "complete_through", "containers", "coverage", "end_run", "is_account", "known_accounts", "last_status",
     "policies", "readings", "refused", "runs", "total", "waiting_for",
 ]
 
@@ -87,13 +86,6 @@ def known_accounts(connection: Connection, after: bytes, limit: int) -> list[byt
     """Return at most `limit` names of accounts that the store knows, in order, those after `after`; b"" begins."""
     query = select(accounts.c.name).where(accounts.c.name > after, accounts.c.name != fields.UNKNOWN.encode())
     return [bytes(name) for name in connection.execute(query.order_by(accounts.c.name).limit(limit)).scalars()]
-
-
-def number_of_accounts(connection: Connection, prefixes: Sequence[bytes]) -> int:
-    """Return how many accounts the store knows whose names begin with one of `prefixes`."""
-    begin_so = or_(*(and_(true(), *beginning(prefix)) for prefix in prefixes))
-    query = select(func.count()).select_from(accounts).where(begin_so, accounts.c.name != fields.UNKNOWN.encode())
-    return connection.execute(query).scalar_one()
 
 
 def _replicas(connection: Connection, names: set[bytes]) -> dict[bytes, int]:

@@ -12,18 +12,9 @@ import pytest
 from swiftstats.demo.processes import wait_for
 from swiftstats.store import engine as engines
 from swiftstats.store import usage
-from tests.support.api_server import ApiServer
+from tests.support.api_server import ApiServer, with_tokens
 from tests.support.service import HOUR, T, cells, close, count, fresh, sqlite
 
-API = """\
-[DEFAULT]
-database = {database}
-
-[api]
-auth = tokens
-tokens_file = {folder}/tokens
-metrics_accounts = 3
-"""
 ACCOUNTS = 5000
 MANY = {"begin": "2012-10-22T08:00:00Z", "end": "2012-10-22T09:00:00Z"}
 SPAN = " begin=2012-10-22T08:00:00Z end=2012-10-22T09:00:00Z"
@@ -49,7 +40,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         usage.merge(connection, writer=writer, period=T, rows=rows, now=T)
     close(engine, writer, through=T + HOUR)
     engine.dispose()
-    service = ApiServer(folder, API.format(database=sqlite(folder), folder=folder))
+    service = ApiServer(folder, with_tokens(folder, metrics_accounts=3))
     token = service.command("token", "create", "--name", "billing", "--all").strip()
     with service:
         yield Site(service, token)

@@ -7,17 +7,8 @@ from typing import Iterator, NamedTuple
 
 import pytest
 
-from tests.support.api_server import Answer, ApiServer
+from tests.support.api_server import Answer, ApiServer, with_tokens
 from tests.support.service import fresh, sqlite
-
-API = """\
-[DEFAULT]
-database = {database}
-
-[api]
-auth = tokens
-tokens_file = {folder}/tokens
-"""
 
 
 class Site(NamedTuple):
@@ -34,7 +25,7 @@ class Site(NamedTuple):
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     folder: Path = tmp_path_factory.mktemp("sign-in")
     fresh(sqlite(folder))
-    service = ApiServer(folder, API.format(database=sqlite(folder), folder=folder))
+    service = ApiServer(folder, with_tokens(folder))
     token = service.command("token", "create", "--name", "billing", "--all").strip()
     with service:
         yield Site(service, token)

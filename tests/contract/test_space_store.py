@@ -14,7 +14,7 @@ from sqlalchemy import Engine, func, select, text
 
 from swiftstats import migrations
 from swiftstats.errors import DatabaseBusy
-from swiftstats.store import schema, space
+from swiftstats.store import accounts, schema, space
 from swiftstats.store.engine import read, write
 from swiftstats.store.space import PolicyFigures, Reading, Report
 from tests.support.levels import ACCOUNT, add, figures, read_back, report, run, standing
@@ -159,8 +159,10 @@ def test_many_accounts(engine: Engine) -> None:
             found += page
             after = page[-1]
         assert found == names
-        for prefixes, number in (((b"AUTH_",), 2500), ((b"", b"AUTH_"), 2500), ((b"AUTH_01", b"z"), 1000)):
-            assert space.number_of_accounts(connection, prefixes) == number
+        assert accounts.number(connection) == 2501
+        for prefixes, number in (((b"AUTH_",), 2500), ((b"", b"AUTH_"), 2500), ((b"AUTH_01", b"z"), 1000), ((), 0)):
+            assert accounts.number(connection, prefixes=prefixes, unknown=False) == number
+            assert accounts.number(connection, prefixes=prefixes, unknown=False, at_most=700) == min(number, 700)
         assert connection.execute(select(func.count()).select_from(schema.space_reports)).scalar() == 5001
         assert connection.execute(select(func.count()).select_from(schema.space_readings)).scalar() == 2501
         assert [each.bytes for each in space.readings(connection, names[-1], T, T + HOUR)] == [2499]

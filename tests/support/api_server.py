@@ -33,6 +33,12 @@ class Answer(NamedTuple):
         return json.loads(self.body)
 
 
+def with_tokens(folder: Path, **options: object) -> str:
+    """Return the configuration of a service with a file of tokens over the folder's SQLite database; options: more of [api]."""
+    more = "".join(f"{name} = {value}\n" for name, value in options.items())
+    return f"[DEFAULT]\ndatabase = sqlite:///{folder}/usage.db\n\n[api]\nauth = tokens\ntokens_file = {folder}/tokens\n{more}"
+
+
 class ApiServer:
     """A context manager: the service with a configuration in a folder"""
 

@@ -44,10 +44,14 @@ class Busy:
     """An account in the last closed hour; `times`: tenths of its median of the day before, None where that is zero."""
 
     account: bytes
-    name: str
     requests: int
     bytes_out: int
     times: Optional[int]
+
+    @property
+    def name(self) -> str:
+        """The account, as text."""
+        return text_of(self.account)
 
 
 class Busiest:
@@ -83,7 +87,7 @@ def _busiest(connection: Connection, begin: int, end: int) -> list[Busy]:
         now = requests.get(begin, 0)
         if now:
             sent = counted[begin][FIELD_INDEX["bytes_out"]]
-            rows.append(Busy(each.name, text_of(each.name), now, sent, 10 * now // usual if usual else None))
+            rows.append(Busy(each.name, now, sent, 10 * now // usual if usual else None))
     return rows
 
 
