@@ -22,7 +22,9 @@ pytestmark = pytest.mark.browser
 #: Names as nobody should choose them.
 AWKWARD = ('AUTH_<b>"R&D"', "AUTH_..", "AUTH_line\nbreak", "AUTH_'; DROP TABLE accounts", "AUTH_100%_", "AUTH_100x_",
            "AUTH_bücher-日本", "AUTH_{{ 7*7 }}", "AUTH_" + "n" * 251)
-MANY = 12_000
+MANY = 1_000_000
+#: The last accounts that are walked through page by page.
+LAST = 12_000
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -82,12 +84,22 @@ def test_search_takes_every_sign_as_it_is(page: Page, site: PagesSite, prefix, f
         assert "No account that begins so" in page.locator("main").inner_text()
 
 
-def test_next_to_the_end_visits_each_once(page: Page, site: PagesSite):
-    """Next, and next again, shows each account once, at most 1,000 on a page, while others are added."""
-    page.goto(site.url + "/usage?limit=1000")
+def test_pages_of_a_million_accounts(page: Page, site: PagesSite):
+    """Of a million accounts a page shows as many as it is asked for, 1,000 at most, and Next those after them."""
+    page.goto(site.url + "/usage?limit=1000&marker=many_0000000")
     assert f"More than {10_000:,} accounts" in page.locator("main").inner_text()
+    assert shown(page) == [f"many_{number:07}" for number in range(1, 1001)]
+    page.get_by_role("link", name="Next 1,000").click()
+    page.wait_for_url("**marker=many_0001000**")
+    assert shown(page) == [f"many_{number:07}" for number in range(1001, 2001)]
+    page.goto(site.url + "/usage?limit=1001")
+    assert "a number of accounts from 1 to 1000" in page.locator("main").inner_text()
+
+
+def test_next_to_the_end_visits_each_once(page: Page, site: PagesSite):
+    """Next, and next again, shows each account once to the very end, while others are added before it and behind."""
     seen: list[str] = []
-    path = "/usage?limit=1000"
+    path = f"/usage?limit=1000&marker=many_{MANY - LAST:07}"
     for number in range(20):
         text_ = page.request.get(site.url + path, headers={"Accept": "text/html"}).text()
         rows = re.findall(r'<th scope="row"><a href="[^"]+">([^<]+)</a>', text_)
@@ -99,7 +111,8 @@ def test_next_to_the_end_visits_each_once(page: Page, site: PagesSite):
             break
         path = html.unescape(following.group(1))
     assert len(seen) == len(set(seen))
-    assert {f"many_{number:07}" for number in range(1, MANY + 1)} < set(seen)
+    assert {f"many_{number:07}" for number in range(MANY - LAST + 1, MANY + 1)} < set(seen)
+    assert following is None
 
 
 def test_petnames_are_text(page: Page, site: PagesSite):
