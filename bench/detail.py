@@ -1,6 +1,6 @@
 """How fast a year of `io_detail` is streamed, hour by hour, and whether the service's memory grows with it.
 
-    python -m bench.detail [--rows N] [--rounds N] [--dir DIRECTORY] [--json FILE]
+    python -m bench.detail [--rows N] [--rounds N] [--dir DIRECTORY | --keep FOLDER] [--json FILE]
 
 A year of hours of an account on 1, 10 and 100 servers, in a private MariaDB. `cursor` is the plain SQL for the same hours,
 summed over servers where there are several, through PyMySQL's cursor that streams, and only counts them: the floor. `store` is
@@ -28,7 +28,7 @@ from sqlalchemy import make_url
 
 from bench import stores
 from bench.billing import memory
-from bench.rounds import Case, Target, interleaved, parser, report
+from bench.rounds import Case, Target, interleaved, report
 from bench.usage import peak
 from swiftstats import periods
 from swiftstats.fields import CELLS
@@ -44,11 +44,9 @@ SUMS = ", ".join(f"SUM({name})" for name in CELLS)
 
 
 def main() -> int:
-    options = parser(__doc__, rounds=7)
-    options.add_argument("--rows", type=int, default=2_000_000)
-    options.add_argument("--dir", type=Path, help="where the database is made (default: a temporary directory)")
-    arguments = options.parse_args()
-    with stores.made(arguments.rows, directory=arguments.dir) as store, tempfile.TemporaryDirectory() as folder:
+    arguments = stores.options(__doc__, rounds=7, rows=2_000_000).parse_args()
+    made = stores.made(arguments.rows, directory=arguments.dir, keep=arguments.keep)
+    with made as store, tempfile.TemporaryDirectory() as folder:
         configuration = f"[DEFAULT]\ndatabase = {store.url}\n[api]\nauth = none\nallow_anonymous = true\n"
         with ApiServer(Path(folder), configuration) as service:
             cases = measure(store, service, arguments.rounds)

@@ -6,15 +6,17 @@ hour a day on some server. Rows go into the tables in key order, by SQL of the s
 
 from __future__ import annotations
 
+import argparse
+import json
 import tempfile
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Iterator, NamedTuple
 
 from sqlalchemy import Engine
 
-from bench.rounds import say
+from bench.rounds import parser, say
 from swiftstats import migrations, periods
 from swiftstats.fields import CELLS
 from swiftstats.flush.rollup import roll_up
@@ -42,18 +44,37 @@ class Made(NamedTuple):
 
 
 @contextmanager
-def made(rows: int, *, directory: Path | None = None) -> Iterator[Made]:
-    """Make a store of about `rows` hours on a private MariaDB; gone at the end."""
-    with tempfile.TemporaryDirectory(prefix="swiftstats-bench-", dir=directory) as folder:
-        server = MariaDB(folder, options=OPTIONS)
+def made(rows: int, *, directory: Path | None = None, keep: Path | None = None) -> Iterator[Made]:
+    """Make a store of about `rows` hours on a private MariaDB: gone at the end, or in the folder `keep`, for the next time."""
+    with nullcontext(keep) if keep else tempfile.TemporaryDirectory(prefix="swiftstats-bench-", dir=directory) as name:
+        folder = Path(name)
+        folder.mkdir(exist_ok=True)
+        there = folder / f"rows-{rows}.json"
+        server = MariaDB(str(folder), options=OPTIONS)
         try:
-            url = server.start().url("bench")
+            server.start()
+            url = f"mysql+pymysql://root@127.0.0.1:{server.port}/bench" if there.exists() else server.url("bench")
             engine = engines.create(url)
             migrations.upgrade(engine, ("AUTH_",))
-            yield fill(engine, url, rows)
+            if there.exists():
+                yield Made(engine, url, *json.loads(there.read_text()))
+            else:
+                store = fill(engine, url, rows)
+                there.write_text(json.dumps([store.rows, store.accounts]))
+                yield store
             engine.dispose()
         finally:
-            server.kill()
+            server.stop() if keep else server.kill()
+
+
+def options(docstring: str | None, *, rounds: int, rows: int) -> argparse.ArgumentParser:
+    """Return what the commands of benchmarks of such a store understand."""
+    found = parser(docstring, rounds=rounds)
+    found.add_argument("--rows", type=int, default=rows)
+    found.add_argument("--dir", type=Path, help="where the database is made (default: a temporary directory)")
+    found.add_argument("--keep", type=Path, metavar="FOLDER",
+                       help="make the database there and keep it; use the one of as many rows that is there")
+    return found
 
 
 def fill(engine: Engine, url: str, rows: int) -> Made:

@@ -1,6 +1,6 @@
 """How long `io_sum` takes in a store of very many rows, from one server to a hundred, a month and a year.
 
-    python -m bench.sums [--rows N] [--rounds N] [--dir DIRECTORY] [--json FILE]
+    python -m bench.sums [--rows N] [--rounds N] [--dir DIRECTORY | --keep FOLDER] [--json FILE]
 
 `sum` is what the service asks of the store, in a snapshot of its own; `rollups` is the plain SQL for the same months through
 PyMySQL, the floor; `hours` is the plain SQL over the hours of that account, day by day a seek of the key. `answer` is a whole GET
@@ -13,14 +13,13 @@ from __future__ import annotations
 import statistics
 import sys
 import time
-from pathlib import Path
 from typing import Any, Callable
 
 import pymysql
 from sqlalchemy import make_url
 
 from bench import stores
-from bench.rounds import Case, Target, interleaved, parser, report
+from bench.rounds import Case, Target, interleaved, report
 from swiftstats import periods
 from swiftstats.fields import CELLS
 from swiftstats.periods import DAY, HOUR
@@ -34,11 +33,8 @@ SUMS = ", ".join(f"SUM({name})" for name in CELLS)
 
 
 def main() -> int:
-    options = parser(__doc__, rounds=9)
-    options.add_argument("--rows", type=int, default=10_000_000)
-    options.add_argument("--dir", type=Path, help="where the database is made (default: a temporary directory)")
-    arguments = options.parse_args()
-    with stores.made(arguments.rows, directory=arguments.dir) as store:
+    arguments = stores.options(__doc__, rounds=9, rows=10_000_000).parse_args()
+    with stores.made(arguments.rows, directory=arguments.dir, keep=arguments.keep) as store:
         cases = measure(store, arguments.rounds)
         return report("sums", cases, arguments.json, rows=store.rows, accounts=store.accounts)
 

@@ -36,7 +36,7 @@ def total(connection: Connection, question: Question) -> Sum:
     seen = glance.at(connection, question.account, question.begin, question.end)
     kept.check_sum(connection, question, seen.hours_from)
     header = freshness.header(connection, question, seen)
-    return Sum(header, fields.values(usage.total(connection, question.account, question.begin, question.end)))
+    return Sum(header, fields.values(usage.total_of(connection, seen.account_id, question.begin, question.end)))
 
 
 def detail(connection: Connection, question: Question, *, now: float) -> Detail:

@@ -19,8 +19,8 @@ Cells = tuple[int, ...]
 #: Whose cells: of an account over all servers (id, None), or on one server (id, its name).
 Owner = tuple[int, Optional[str]]
 
-#: Days or months that one statement reads: one seek each and account, and the bound on what is in memory.
-UNITS = 31
+#: Days that one statement reads, and months: one seek each and account, and the bound on what is in memory.
+DAYS_READ, MONTHS_READ = 31, 60
 
 #: Where cells are, by the kind of a part; by server there are months, and else hours.
 _TABLES = {MONTHS: io_months, DAYS: io_days, HOURS: io_hours}
@@ -89,7 +89,7 @@ def units(connection: Connection, table: Table, part: Part) -> Iterator[Sequence
     They are to be listed in it, so that each is one seek of the key (day, account, …) and not a scan of everybody's day.
     """
     first, end = part.begin // DAY, -(-part.end // DAY)
-    if end - first > UNITS and part.kind != MONTHS:  # months of a part are all stored
+    if end - first > DAYS_READ and part.kind != MONTHS:  # months of a part are all stored
         # Two subqueries: SQLite answers MIN or MAX alone from the key, and scans the table for both.
         least, most = (select(which(_lead(table))).scalar_subquery() for which in (func.min, func.max))
         stored = connection.execute(select(least, most)).one()
@@ -97,8 +97,9 @@ def units(connection: Connection, table: Table, part: Part) -> Iterator[Sequence
             return
         first, end = max(first, stored[0]), min(end, stored[1] + 1)
     listed = list(_months(first, end)) if part.kind == MONTHS else range(first, end)
-    for start in range(0, len(listed), UNITS):
-        yield listed[start:start + UNITS]
+    at_once = MONTHS_READ if part.kind == MONTHS else DAYS_READ
+    for start in range(0, len(listed), at_once):
+        yield listed[start:start + at_once]
 
 
 def _months(first: int, end: int) -> Iterator[int]:

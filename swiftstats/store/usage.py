@@ -16,7 +16,7 @@ from swiftstats.store.status import as_bytes
 from swiftstats.store.writers import Writer, hold
 
 __all__ = ["Loss", "corrections_between", "every_row", "first_recorded", "hours", "known", "losses_between", "merge",
-           "record_loss", "total"]
+           "record_loss", "total", "total_of"]
 
 
 def known(connection: Connection, names: Collection[bytes]) -> set[bytes]:
@@ -70,8 +70,13 @@ def _growth(connection: Connection, writer: Writer, period: int, totals: Sequenc
 
 def total(connection: Connection, account: bytes, begin: int, end: int) -> tuple[int, ...]:
     """Return the cells of an account summed over [begin, end) and all writers, exactly; zeros where there is nothing."""
+    return total_of(connection, upsert.account_ids(connection, [account]).get(account), begin, end)
+
+
+def total_of(connection: Connection, account_id: int | None, begin: int, end: int) -> tuple[int, ...]:
+    """Return the same of the account with an id; zeros for None, which is nobody's."""
     cells = (0,) * CELL_COUNT
-    ids = list(upsert.account_ids(connection, [account]).values())
+    ids = [] if account_id is None else [account_id]
     for part in ranges.cover(connection, begin, end) if ids else ():
         for _, _, found in parts.rows(connection, part, ids):
             cells = added(cells, found)
