@@ -4,8 +4,8 @@
 
 A round is one period of a writer with a row per account, all of them counted before; each contender has periods of its own.
 On MariaDB: `LOAD DATA` reads a file that is there already, into the same table, on the server: the floor, which merges nothing;
-`INSERT` is statements of a thousand finished rows each, the floor of SQL; `LOAD LOCAL` sends a file into a temporary table, and
-merges that; `flush` is what a sweep does with its rows, in transactions of `batch_rows`, names looked up and days marked;
+`INSERT` is statements of as many finished rows as a flush's, the floor of SQL; `LOAD LOCAL` sends a file into a temporary table,
+and merges that; `flush` is what a sweep does with its rows, in transactions of `batch_rows`, names looked up and days marked;
 `executemany` is SQLAlchemy's, of the same upsert. On SQLite: `sqlite3` is the library's executemany of plain inserts. Rows a
 second on the wall.
 """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import logging
+import operator
 import random
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -81,6 +82,6 @@ def _send(engine: Engine, batch: list[PeriodRow], period: int, writers: Mapping[
 
 def _batches(rows: Iterable[PeriodRow], most: int) -> Iterator[list[PeriodRow]]:
     """Cut rows into lists of at most `most`, each of one incarnation."""
-    for _, group in itertools.groupby(rows, key=lambda row: row.incarnation):
+    for _, group in itertools.groupby(rows, key=operator.attrgetter("incarnation")):
         while batch := list(itertools.islice(group, most)):
             yield batch

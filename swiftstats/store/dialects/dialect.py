@@ -75,7 +75,11 @@ class Dialect(ABC):
 
     @abstractmethod
     def account_ids(self, connection: Connection, names: Sequence[bytes]) -> dict[bytes, int]:
-        """Return the ids of those of `names`, sorted and some hundreds, that the dictionary of accounts has."""
+        """Return the ids of those of `names` that the dictionary of accounts has."""
+
+    @abstractmethod
+    def accounts_between(self, connection: Connection, first: bytes, last: bytes) -> dict[bytes, int]:
+        """Return the ids of all accounts from `first` to `last`, both included, some thousands."""
 
     @abstractmethod
     def exact_sum(self, column: ColumnElement[int]) -> tuple[ColumnElement[Any], ColumnElement[Any]]:

@@ -13,6 +13,9 @@ from sqlalchemy import URL, ColumnElement, Connection, Engine, Table, func
 from swiftstats.errors import DatabaseAway, DatabaseBusy, SchemaError, StoreError, TooLarge
 from swiftstats.store.dialects.dialect import LOCK_TIMEOUT, Dialect, Partition, Written, inserted, unless_given
 
+#: Parameters of one statement: old SQLite takes 999.
+PARAMETERS = 900
+
 
 class SQLite(Dialect):
     """A file in WAL mode: readers see a snapshot, one transaction writes at a time."""
@@ -72,8 +75,16 @@ class SQLite(Dialect):
 
     def account_ids(self, connection: Connection, names: Sequence[bytes]) -> dict[bytes, int]:
         # PERF: bench/flush.py; as the driver has it, SQLAlchemy's types and parameters cost more than the rows.
-        statement = f"SELECT name, id FROM accounts WHERE name IN ({','.join('?' * len(names))})"
-        return {bytes(name): number for name, number in connection.exec_driver_sql(statement, tuple(names)).all()}
+        found: dict[bytes, int] = {}
+        for start in range(0, len(names), PARAMETERS):
+            some = tuple(names[start:start + PARAMETERS])
+            statement = f"SELECT name, id FROM accounts WHERE name IN ({','.join('?' * len(some))})"
+            found.update((name, number) for name, number in connection.exec_driver_sql(statement, some).all())
+        return found
+
+    def accounts_between(self, connection: Connection, first: bytes, last: bytes) -> dict[bytes, int]:
+        statement = "SELECT name, id FROM accounts WHERE name BETWEEN ? AND ?"
+        return {name: number for name, number in connection.exec_driver_sql(statement, (first, last)).all()}
 
     def exact_sum(self, column: ColumnElement[int]) -> tuple[ColumnElement[Any], ColumnElement[Any]]:
         # SUM of integers overflows with an error at 2^63, and TOTAL is a float: the halves of 2^31 rows still fit.
