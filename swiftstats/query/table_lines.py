@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 
 from swiftstats.fields import FIELDS
 from swiftstats.query import table, table_rows
-from swiftstats.query.selection import BATCH, Selection
+from swiftstats.query.selection import Selection
 from swiftstats.query.table import Lines, Stream
 from swiftstats.query.table_header import TableHeader
 from swiftstats.query.table_question import TableQuestion
@@ -24,6 +24,10 @@ from swiftstats.store import many, petnames
 Writer = Callable[[Row], str]
 #: What a row of text is made of: text, the account's name (None), or the sum of a cell less that of another.
 Template = tuple[Union[str, None, tuple[str, Optional[str]]], ...]
+
+#: Accounts that the database puts together at a time. PERF: bench/billing.py; a statement has costs of its own, and one more than
+#: these of a batch that is to be made of rows after all.
+BATCH = 4000
 
 #: An account and figures that stand for any others: no form quotes or shortens them.
 _ACCOUNT, _FIGURE = "ACCOUNT", 10**30
@@ -66,7 +70,7 @@ def _lines(connection: Connection, header: TableHeader, selection: Selection, mo
     called = petnames.version(connection) > 0
     while (found := many.lines(connection, month, pieces, after=after, limit=BATCH, petnames=called)) is not None:
         if found.text is not None:
-            yield Lines(found.number, found.text)
+            yield Lines(found.text.count("\n"), found.text)  # each ends with one, and nothing else has any
         else:
             batch = many.accounts_after(connection, after=after, limit=BATCH)
             rows = [row for rows in table_rows.accounts(connection, header, iter([batch]), now) for row in rows]

@@ -27,7 +27,6 @@ class Written(NamedTuple):
     """Some accounts by name, up to `last`: their lines, or None where they are to be written elsewhere, name by name."""
 
     last: bytes
-    number: int
     text: Optional[str]
 
 
