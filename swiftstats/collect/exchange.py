@@ -1,7 +1,7 @@
 """One client request as it passes the filter: what of it was handed over, and what of that is counted.
 
-An Exchange is the `start_response` that the application gets; it hears of bytes from the request's body (body.py) and from the
-answer (answer.py). When it counts (docs/counting.md):
+An Exchange is the `start_response` that the application gets, and the `read` of its `wsgi.input`; of other bytes it hears from
+the request's body (body.py) and from the answer (answer.py). When it counts (docs/counting.md):
 
 - bytes in and out, while they pass, at latest after each MiB;
 - the request itself, once: with the chunk that completes its Content-Length, before that is handed out; an empty body before it
@@ -18,10 +18,10 @@ from __future__ import annotations
 
 from typing import Any, Callable, Optional, Tuple
 
-from swiftstats.collect.classify import ALWAYS, KINDS, may_be_s3, outcome, proves, whose
+from swiftstats.collect.classify import ALWAYS, KINDS, PLAIN, may_be_s3, outcome, proves, whose
 from swiftstats.collect.classify import NEVER as NEVER_PROVES
 from swiftstats.collect.meter import PASSED_IN, PASSED_OUT, UNBILLED_IN, UNBILLED_OUT, Meter, with_bytes
-from swiftstats.fields import NAME_BYTES, UNKNOWN
+from swiftstats.fields import UNKNOWN
 
 #: So many bytes pass, at most, before they are counted: what a killed worker may lose of a request in flight.
 MIB = 2**20
@@ -34,12 +34,8 @@ CLIENT_GONE = 499
 #: The status of a request that died, or whose application never gave one.
 FAILED = 500
 
-
-#: Statuses without a body, whatever the headers say (RFC 9110); and every status, by its text.
-BODILESS = frozenset((204, 304))
-#: Headers that tell of an answer, as Swift spells them. Other spellings are looked for where there is no length.
-TELLING = frozenset(("Content-Length", "content-length", "X-Amz-Request-Id", "x-amz-request-id"))
-CODES = {str(code): code for code in range(100, 600)}
+#: A size that a reader did not give; what it then is, is the server's affair.
+UNSAID: Any = object()
 
 
 class Credit:
@@ -59,29 +55,33 @@ class Exchange:
 
     `waiting_in` and `waiting_out` are bytes that passed and are not counted; at `room_in` and `room_out` they are due.
     `due` bytes of the body are to come that are not counted; NEVER, where nobody said how many.
-    `reader` reads from the client, for body.py; `broken` is what reading from the client raised, or writing to it.
+    `input` is the server's `wsgi.input`, where body.py gave it; `broken` is what reading from the client raised, or writing to
+    it. `_adds` is what the answer adds, where classify.PLAIN knows it.
     """
 
-    __slots__ = ("waiting_in", "waiting_out", "room_in", "room_out", "reader", "broken", "_meter", "_environ", "_server",
-                 "_write", "_method", "_path", "_may_be_s3", "_status", "due", "_from_s3", "_account", "_credit", "counted")
+    __slots__ = ("waiting_in", "waiting_out", "room_in", "room_out", "due", "counted", "input", "broken", "_meter", "_environ",
+                 "_server", "_write", "_method", "_path", "_may_be_s3", "_status", "_adds", "_from_s3", "_account", "_credit")
+
+    input: Any
+    broken: Optional[BaseException]
+    _adds: Optional[Tuple[int, ...]]
+    _account: Optional[str]
+    _credit: Optional[Credit]
 
     def __init__(self, meter: Meter, environ: Any, start_response: Any) -> None:
-        self.reader: Any = None
         self._meter = meter
         self._environ = environ
         self._server = start_response
         # Read before the application is called: COPY and domain_remap rewrite them.
         self._method: str = environ["REQUEST_METHOD"]
         self._path: str = environ.get("PATH_INFO", "")
-        self._may_be_s3 = "HTTP_AUTHORIZATION" in environ or bool(environ.get("QUERY_STRING"))
+        self._may_be_s3 = "HTTP_AUTHORIZATION" in environ or environ.get("QUERY_STRING")
         self.waiting_in = self.waiting_out = self._status = 0
         self.room_in = MIB
         self.room_out = 0  # the first chunk is looked at: by then there is a status
         self.due = NEVER
         self._from_s3 = self.counted = False
-        self._account: Optional[str] = None
-        self._credit: Optional[Credit] = None
-        self.broken: Optional[BaseException] = None
+        self._adds = self._account = self._credit = self.broken = None
 
     # What the application calls
 
@@ -91,21 +91,24 @@ class Exchange:
             write = self._server(status, headers) if exc_info is None else self._server(status, headers, exc_info)
         finally:
             exc_info = None
-        try:  # as _safely does; PERF: bench/filter.py
-            self._status = CODES.get(status[:3]) or int(status[:3])
+        try:
+            self._status, self._adds = PLAIN.get((self._method, status)) or (int(status[:3]), None)
             self._from_s3 = False
             self.due = NEVER
-            if type(headers) is list or not hasattr(headers, "__next__"):  # looking would use up an iterator
+            if type(headers) is not list or self._may_be_s3:
+                self._look_through(headers)
+            else:  # PERF: bench/filter.py; Swift tells the length among the first of many, and no S3 layer has answered
                 for name, value in headers:
-                    if name in TELLING:
-                        self._told(name, value)
-                        if not self._may_be_s3 and self.due != NEVER:
-                            break  # PERF: bench/filter.py; Swift tells the length among the first
-                if self.due == NEVER:
-                    for name, value in headers:
-                        self._told(name, value)
-            if self._method == "HEAD" or self._status in BODILESS:
-                self.due = 0
+                    if name == "Content-Length":
+                        try:
+                            self.due = int(value)
+                            break
+                        except ValueError:
+                            continue
+                else:
+                    self._look_through(headers)
+            if self._method == "HEAD" or self._status == 204 or self._status == 304:
+                self.due = 0  # whatever the headers say (RFC 9110)
         except Exception:
             self._meter.trouble()
         if write is None:
@@ -113,15 +116,44 @@ class Exchange:
         self._write = write
         return self._hand_out
 
-    def _told(self, name: str, value: str) -> None:
-        """Take note of a header of the answer, where it is one that tells us something, however it is spelled."""
-        if len(name) == 14 and name.lower() == "content-length":
-            try:
-                self.due = int(value)
-            except ValueError:
-                pass
-        elif len(name) == 16 and name.lower() == "x-amz-request-id":
-            self._from_s3 = True
+    def _look_through(self, headers: Any) -> None:
+        """Take note of the headers that tell of an answer, however they are spelled."""
+        if hasattr(headers, "__next__"):
+            return  # looking would use up an iterator
+        for name, value in headers:
+            if len(name) == 14 and name.lower() == "content-length":
+                try:
+                    self.due = int(value)
+                except ValueError:
+                    pass
+            elif len(name) == 16 and name.lower() == "x-amz-request-id":
+                self._from_s3 = True
+
+    def read(self, size: Any = UNSAID, length: Any = UNSAID) -> bytes:
+        """Read from the client, as the server's own `read` does, whose only parameter eventlet calls `length`.
+
+        PERF: bench/filter.py; a body of many chunks spends all its time of ours here, and `**named` would make a call slow.
+        """
+        try:
+            if size is UNSAID or length is not UNSAID:
+                data: bytes = self._read_as_said(size, length)
+            else:
+                data = self.input.read(size)
+        except BaseException as error:
+            self.broken = error
+            raise
+        try:
+            self.waiting_in = waiting = self.waiting_in + len(data)
+            if waiting >= self.room_in:
+                self.taken_in()
+        except TypeError:  # None, where nothing can be read yet
+            pass
+        return data
+
+    def _read_as_said(self, size: Any, length: Any) -> Any:
+        if length is UNSAID:
+            return self.input.read()
+        return self.input.read(length=length) if size is UNSAID else self.input.read(size, length)
 
     def _hand_out(self, data: bytes) -> Any:
         try:
@@ -141,7 +173,7 @@ class Exchange:
     def begin_empty(self) -> None:
         """Count a request whose answer has no body, before that is returned."""
         if not self.counted:
-            self._safely(self._count, self._status)
+            self._safely(self._count_answered)
 
     def hand_over(self, whole: Any) -> None:
         """Count a request whose body is handed over whole, in a list."""
@@ -178,18 +210,18 @@ class Exchange:
 
     def taken_in(self) -> None:
         """Count bytes from the client, of which `room_in` wait."""
-        self._safely(self._count_passed)
+        try:  # as _safely does; PERF: bench/filter.py
+            self._count_passed()
+        except Exception:
+            self._meter.trouble()
 
     def handed_out(self) -> None:
         """Count bytes to the client, of which `room_out` wait; and the request, where they are its last."""
         try:  # as _safely does; PERF: bench/filter.py
             if not self._status:
                 return  # an empty chunk before start_response
-            if not self.counted:
-                if self.waiting_out >= self.due:
-                    self._count(self._status)
-                elif self.waiting_out >= MIB:
-                    self._count_passed()
+            if self.waiting_out >= self.due and not self.counted:
+                self._count_answered()
             elif self.waiting_out >= MIB:
                 self._count_passed()
             self.room_out = MIB if self.counted or self.due > MIB else self.due
@@ -214,8 +246,10 @@ class Exchange:
         self.waiting_out += sum(map(len, whole))
 
     def _end(self) -> None:
-        short = self.waiting_out < self.due < NEVER
-        self._count(FAILED if short else self._status or FAILED)
+        if not self._status or self.waiting_out < self.due < NEVER:  # shorter than it said
+            self._count(FAILED)
+        else:
+            self._count_answered()
 
     def _die(self, error: BaseException) -> None:
         if error is self.broken:
@@ -227,27 +261,40 @@ class Exchange:
         if not self.counted:
             self._count(self._status or CLIENT_GONE, cut=True)
 
+    def _count_answered(self) -> None:
+        """Count a request that was answered in full, with the bytes that wait.
+
+        PERF: bench/filter.py; what nearly all requests are takes half the steps of `_count`, which does the same. (The journal
+        counts a name that is too long as unknown, too.)
+        """
+        increments, environ, path = self._adds, self._environ, self._path
+        parts = path.split("/", 3)
+        if (increments is None or self._credit is not None or self._from_s3 or environ.get("PATH_INFO") is not path
+                or "swift.backend_path" in environ or len(parts) < 3 or parts[0] or parts[1] != "v1" or not parts[2]):
+            self._count(self._status)
+            return
+        self.counted = True
+        self.room_in = MIB
+        if self.waiting_in:
+            increments += (PASSED_IN, self.waiting_in)
+        if self.waiting_out and self._method != "HEAD":
+            increments += (PASSED_OUT, self.waiting_out)
+        self.waiting_in = self.waiting_out = 0
+        self._account = account = parts[2]
+        self._meter.add(account, increments, True)
+
     def _count(self, status: int, cut: bool = False) -> None:
         """Count the request with the bytes that wait: once."""
         self.counted = True
         self.room_in = MIB
-        method = self._method
-        increments, billable, proof = outcome(KINDS.get(method, "OTHER"), status, cut)
+        increments, billable, proof = outcome(KINDS.get(self._method, "OTHER"), status, cut)
         account = self._account = self._whose()
         if self._credit is not None:
             self._settle(self._credit, account, billable)
-        if self.waiting_in:
-            increments = with_bytes(increments, *self._take(), billable)
-        elif self.waiting_out:  # PERF: bench/filter.py; as above, for what most requests are
-            if method != "HEAD":
-                increments += ((PASSED_OUT, self.waiting_out) if billable
-                               else (PASSED_OUT, self.waiting_out, UNBILLED_OUT, self.waiting_out))
-            self.waiting_out = 0
+        increments = with_bytes(increments, *self._take(), billable)
         if account is not None:
-            # PERF: bench/filter.py; what proves always is most of all requests.
-            evidence = proof == ALWAYS and self._status == status != 404 and account is not UNKNOWN
-            self._meter.add(account, increments, evidence or self._proves(proof, status))
-        self._status = status  # it decides on bytes that pass hereafter
+            self._meter.add(account, increments, self._proves(proof, status))
+        self._status, self._adds = status, None  # it decides on bytes that pass hereafter
 
     def _count_passed(self) -> None:
         """Count the bytes that wait; before there is a status, as billable and as whose they seem."""
@@ -264,13 +311,16 @@ class Exchange:
         if account is None:
             return
         if not status:
-            place = self._meter.add(account, (PASSED_IN, bytes_in, PASSED_OUT, bytes_out), False)
+            billable, evidence = True, False
+        elif self._adds is not None:  # PERF: bench/filter.py; what is below, known
+            billable, evidence = True, account is not UNKNOWN
         else:
             _, billable, proof = outcome(KINDS.get(self._method, "OTHER"), status, False)
-            place = self._meter.add(account, with_bytes((), bytes_in, bytes_out, billable), self._proves(proof, status))
-            if not billable:
-                return
-        if place is None or self.counted:
+            evidence = self._proves(proof, status)
+        # PERF: bench/filter.py; an upload's bytes come alone.
+        increments = with_bytes((), bytes_in, bytes_out, billable) if bytes_out or not billable else (PASSED_IN, bytes_in)
+        place = self._meter.add(account, increments, evidence)
+        if not billable or place is None or self.counted:
             return
         credit = self._credit
         if credit is None or credit.place != place:
@@ -296,16 +346,12 @@ class Exchange:
             self.waiting_out += credit.bytes_out
 
     def _whose(self) -> Optional[str]:
-        environ, path = self._environ, self._path
-        left = environ.get("PATH_INFO", "")
-        if left is path and path[:4] == "/v1/" and not self._from_s3 and "swift.backend_path" not in environ:
-            # PERF: bench/filter.py; nearly always so.
-            end = path.find("/", 4)
-            name = path[4:] if end < 0 else path[4:end]
-            return name if name and len(name) <= NAME_BYTES else UNKNOWN if name else None
-        return whose(self._method, path, left, environ.get("swift.backend_path"), self._from_s3, self._meter.prefixes)
+        environ = self._environ
+        return whose(self._method, self._path, environ.get("PATH_INFO", ""), environ.get("swift.backend_path"), self._from_s3,
+                     self._meter.prefixes)
 
     def _proves(self, proof: int, status: int) -> bool:
+        """Tell whether the answer is evidence that the account is real."""
         if proof == NEVER_PROVES or not self._status or self._account is UNKNOWN:
             return False
         if proof == ALWAYS and status != 404:

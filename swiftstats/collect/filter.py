@@ -16,7 +16,7 @@ import swiftstats
 from swiftstats import config
 from swiftstats.collect import placement
 from swiftstats.collect.answer import counted
-from swiftstats.collect.body import RequestBody
+from swiftstats.collect.body import counting
 from swiftstats.collect.exchange import Exchange
 from swiftstats.collect.meter import Meter
 from swiftstats.collect.spawn import Spawner
@@ -47,9 +47,9 @@ class Filter:
         try:
             exchange = Exchange(self._meter, environ, start_response)
             # Without a length only a chunked body can follow (RFC 9112, 6.3), or one that the server says is delimited.
-            if (environ.get("CONTENT_LENGTH") or environ["REQUEST_METHOD"] not in _BODILESS
+            if ("CONTENT_LENGTH" in environ and environ["CONTENT_LENGTH"] or environ["REQUEST_METHOD"] not in _BODILESS
                     or "HTTP_TRANSFER_ENCODING" in environ or "wsgi.input_terminated" in environ):
-                environ["wsgi.input"] = RequestBody(environ["wsgi.input"], exchange)
+                environ["wsgi.input"] = counting(environ["wsgi.input"], exchange)
             environ[MARK] = True
         except Exception:
             self._meter.trouble()

@@ -71,6 +71,14 @@ def test_requests_of_many_threads_add_up_on_the_real_journal(tmp_path: Path) -> 
     assert billed(tmp_path) == {spools.T: {"PUT": 1600, "bytes_in": 16_000, "bytes_out": 160_000}}
 
 
+def test_a_body_that_answers_a_head_is_on_no_wire(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """An application that sends one all the same is counted once, without bytes, and nothing of it is lost."""
+    meter = Meter(spool="unused", counters=spools.counters(tmp_path))
+    serve(Filter(Endpoint(b"abc", *[b"x" * MIB] * 3), meter), environ("HEAD"))
+    assert billed(tmp_path) == {spools.T: {"HEAD": 1}}
+    assert caplog.records == []
+
+
 def test_a_spool_that_cannot_be_made_fails_no_request(tmp_path: Path) -> None:
     """Where the spool's place is a file, requests are served as if nothing were there."""
     (tmp_path / "spool").write_text("in the way")

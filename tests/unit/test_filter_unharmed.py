@@ -84,6 +84,33 @@ def test_the_servers_input_shows_through(meter: Meter) -> None:
     assert (source.headers, source.chunked_input) == ([("a", "b")], True)
 
 
+def test_a_size_may_be_given_by_its_name(journal: Recorder, meter: Meter) -> None:
+    """eventlet's input calls it `length`, and refuses what it does not know."""
+
+    class Input:
+        def read(self, length: int | None = None) -> bytes:
+            return b"x" * (length or 7)
+
+    def app(env: Any, start_response: Any) -> Any:
+        source = env["wsgi.input"]
+        assert (len(source.read()), len(source.read(length=5)), len(source.read(3))) == (7, 5, 3)
+        with pytest.raises(TypeError):
+            source.read(3, 5)
+        start_response("201 Created", OK)
+        return [b""]
+
+    seen = serve(Filter(app, meter), environ("PUT", **{"wsgi.input": Input()}))
+    assert seen.raised is None
+    assert journal.usage("AUTH_a") == {"PUT": 1, "bytes_in": 15}
+
+
+def test_a_length_that_is_none_changes_nothing(journal: Recorder, meter: Meter, caplog: pytest.LogCaptureFixture) -> None:
+    """The request is counted when its body has come to its end, and nobody is told."""
+    seen = serve(Filter(Endpoint(b"abc", headers=[("Content-Length", "many")]), meter), environ())
+    assert (seen.chunks, seen.raised, caplog.records) == ([b"abc"], None, [])
+    assert journal.usage("AUTH_a") == {"GET": 1, "bytes_out": 3}
+
+
 def test_a_request_leaves_no_garbage(meter: Meter) -> None:
     """Reference cycles would keep each request's buffers until the collector comes."""
     app = Filter(Endpoint(b"abc", length=3), meter)
