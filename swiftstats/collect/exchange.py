@@ -129,13 +129,13 @@ class Exchange:
             elif len(name) == 16 and name.lower() == "x-amz-request-id":
                 self._from_s3 = True
 
-    def read(self, size: Any = UNSAID, length: Any = UNSAID) -> bytes:
+    def read(self, size: Any = UNSAID, length: Any = None) -> bytes:
         """Read from the client, as the server's own `read` does, whose only parameter eventlet calls `length`.
 
         PERF: bench/filter.py; a body of many chunks spends all its time of ours here, and `**named` would make a call slow.
         """
         try:
-            if size is UNSAID or length is not UNSAID:
+            if length is not None or size is UNSAID:
                 data: bytes = self._read_as_said(size, length)
             else:
                 data = self.input.read(size)
@@ -151,7 +151,7 @@ class Exchange:
         return data
 
     def _read_as_said(self, size: Any, length: Any) -> Any:
-        if length is UNSAID:
+        if length is None:  # which is its default there, too
             return self.input.read()
         return self.input.read(length=length) if size is UNSAID else self.input.read(size, length)
 
