@@ -7,13 +7,15 @@ On MariaDB: `LOAD DATA` reads a file that is there already, into the same table,
 `INSERT` is statements of as many finished rows as a flush's, the floor of SQL; `LOAD LOCAL` sends a file into a temporary table,
 and merges that; `flush` is what a sweep does with its rows, in transactions of `batch_rows`, names looked up and days marked;
 `executemany` is SQLAlchemy's, of the same upsert. On SQLite: `sqlite3` is the library's executemany of plain inserts. Rows a
-second on the wall.
+second on the wall. Noted too is the processor's time for what a flush consists of, of the database server's process and of ours.
 """
 
 from __future__ import annotations
 
 import contextlib
+import os
 import sqlite3
+import statistics
 import sys
 import tempfile
 import time
@@ -85,6 +87,12 @@ class Site:
         shipping.ship(self.engine, self.rows, period=period, writers={self.writer.incarnation: self.writer},
                       batch_rows=BATCH_ROWS, now=period + HOUR)
 
+    def look_up(self) -> None:
+        """Ask for the ids of all names, as a flush does."""
+        for start in range(0, len(self.rows), BATCH_ROWS):
+            with engines.write(self.engine) as connection:
+                upsert.account_ids(connection, [row.name for row in self.rows[start:start + BATCH_ROWS]])
+
     def executemany(self, period: int) -> None:
         """Do the same upserts as SQLAlchemy does them for a list of rows."""
         rows = [dict(zip(COLUMNS, row)) for row in self.stored(period)]
@@ -114,9 +122,25 @@ def mariadb(folder: Path, accounts: int, rounds: int) -> Case:
         ways = {"LOAD DATA": load, "INSERT": lambda: inserted(server, site), "LOAD LOCAL": lambda: loaded(server, site, folder),
                 **contenders(site, accounts)}
         found = interleaved(ways, rounds)
+        pieces = {"LOAD DATA": load, "INSERT": ways["INSERT"], "flush": ways["flush"], "names alone": site.look_up}
+        spent = interleaved({name: lambda work=work: processor(server, work)[0] for name, work in pieces.items()}, rounds)
+        ours = interleaved({"flush": lambda: processor(server, ways["flush"])[1]}, rounds)
         site.engine.dispose()
     case = Case(f"{accounts:,} rows into MariaDB", "rows/s", "LOAD DATA", found)
-    return Case(case.name, case.unit, case.base, found, (Target("flush to LOAD DATA", case.ratio("flush"), 0.7, most=False),))
+    return Case(case.name, case.unit, case.base, found, (Target("flush to LOAD DATA", case.ratio("flush"), 0.7, most=False),), {
+        "processor of the server, s": ", ".join(f"{name} {statistics.median(each):.2f}" for name, each in spent.items()),
+        "processor of the flusher, s": round(statistics.median(ours["flush"]), 2)})
+
+
+def processor(server: MariaDB, work: Callable[[], Any]) -> tuple[float, float]:
+    """Return how long `work` had the processor (s): the server's process, and ours."""
+    def so_far() -> float:
+        words = Path(f"/proc/{server.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")  # of user and system
+
+    theirs, ours = so_far(), time.process_time()
+    work()
+    return so_far() - theirs, time.process_time() - ours
 
 
 def inserted(server: MariaDB, site: Site) -> float:
