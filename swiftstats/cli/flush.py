@@ -55,8 +55,7 @@ def run(arguments: argparse.Namespace) -> int:
         if not arguments.spawned:
             print(f"swiftstats flush: {settings.spool} has its flusher already; `--once` sweeps beside it")
         return 0 if arguments.spawned else 1
-    with lock:
-        daemon.run()
+    daemon.run(lock)
     return 0
 
 

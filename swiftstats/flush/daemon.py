@@ -58,6 +58,7 @@ class Daemon:
         self.config, self.engine, self.spawned = config, engine, spawned
         self.spool = Spool(config.spool)
         self._stop = threading.Event()
+        self._elected: Lock | None = None
         self._away_since: float | None = None
         self._pause = BACKOFF_SECONDS
         self._metrics = Metrics(config)
@@ -69,8 +70,12 @@ class Daemon:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._on_signal)
 
-    def run(self) -> None:
-        """Sweep at the start, then whenever it is time; meanwhile counters are forced to disk, by a thread of its own."""
+    def run(self, elected: Lock | None = None) -> None:
+        """Sweep at the start, then whenever it is time; meanwhile counters are forced to disk, by a thread of its own.
+
+        `elected`: the lock of `elect`, which is released at the end.
+        """
+        self._elected = elected
         # A sweep may wait long for a slow database, and what a power cut may cost must not grow by that.
         syncing = threading.Thread(target=self._sync, name="sync", daemon=True)
         syncing.start()
@@ -81,12 +86,14 @@ class Daemon:
             syncing.join()
             for idle in self._idle:
                 idle.end()
+            if self._elected is not None:
+                self._elected.release()
         logger.info("stopped; what is not shipped stays in %s", self.config.spool)
 
     def _sweep_until_stopped(self) -> None:
         next_sweep = 0.0
         longest = max(self.config.flush_interval + self.config.flush_jitter, LONGEST_BACKOFF_SECONDS)
-        while not self._stop.is_set():
+        while not self._stop.is_set() and self._is_elected():
             if not next_sweep - longest <= time.time() < next_sweep:  # it is time, or the clock was set back
                 outcome = self._guarded_sweep()
                 if outcome is None or outcome.held_up:
@@ -102,6 +109,22 @@ class Daemon:
                         idle.work(next_sweep - time.time())
             # Looked at again each second: the wall clock may be set meanwhile.
             self._stop.wait(min(LOOK_SECONDS, max(next_sweep - time.time(), 0.01)))
+
+    def _is_elected(self) -> bool:
+        """Tell whether this is still the host's flusher; where its lock went with the spool, it stands for election again."""
+        try:
+            if self._elected is None or self._elected.is_in_place():
+                return True
+            again = elect(self.spool)
+        except OSError as error:  # a sweep will say so, and goes on trying
+            logger.debug("%s", error)
+            return True
+        if again is None:
+            logger.warning("the spool was removed, and has another flusher by now: this one ends")
+            return False
+        self._elected.release()
+        self._elected = again
+        return True
 
     def stop(self) -> None:
         """End after the sweep under way."""

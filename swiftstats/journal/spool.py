@@ -53,6 +53,7 @@ class Lock:
 
     def __init__(self, path: str, operation: int) -> None:
         """Take the lock, or raise BlockingIOError with LOCK_NB where another process holds it."""
+        self._path = path
         self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         try:
             fcntl.flock(self._fd, operation)
@@ -62,6 +63,13 @@ class Lock:
 
     def release(self) -> None:
         os.close(self._fd)
+
+    def is_in_place(self) -> bool:
+        """Tell whether the file is still there: one that was removed keeps nobody else out."""
+        try:
+            return os.path.samestat(os.fstat(self._fd), os.stat(self._path))
+        except FileNotFoundError:
+            return False
 
     def __enter__(self) -> Lock:
         return self

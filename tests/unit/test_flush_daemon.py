@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import logging
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -23,7 +25,7 @@ from swiftstats.flush import daemon as daemons
 from swiftstats.flush.daemon import Daemon, elect
 from swiftstats.flush.host import Outcome
 from swiftstats.journal.counters import Counters
-from swiftstats.journal.spool import Spool
+from swiftstats.journal.spool import Lock, Spool
 from swiftstats.store import engine as engines
 from tests.support.hosts import everything
 from tests.support.spools import HOUR, ONE, in_child
@@ -269,3 +271,28 @@ def test_command(tmp_path: Path, engine: Engine, options: dict[str, str]) -> Non
         first.wait(WAIT)
     assert b"Traceback" not in first.stdout.read()  # type: ignore[union-attr]
     worker.close()
+
+
+def test_the_spool_is_removed(tmp_path: Path, options: dict[str, str], engine: Engine) -> None:
+    """A flusher whose spool is removed under it is the host's flusher in the new one; where that has one, it ends."""
+    spool, configuration = Spool(options["spool"]), tmp_path / "conf"
+    configuration.touch(0o600)
+    of_flusher = ("flush_interval", "flush_jitter")
+    configuration.write_text("\n".join(["[DEFAULT]", *(f"{name} = {value}" for name, value in options.items()
+                                                       if name not in of_flusher),
+                                        "[flusher]", *(f"{name} = {options[name]}" for name in of_flusher)]))
+    first = subprocess.Popen([sys.executable, "-m", "swiftstats", "--config", str(configuration), "flush"],
+                             stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    try:
+        until(spool.flusher_running)
+        shutil.rmtree(spool.path, ignore_errors=True)  # it may be writing there
+        (Path(spool.path) / "flusher.lock").unlink(missing_ok=True)
+        until(spool.flusher_running)
+        with Lock(str(tmp_path / "lock"), fcntl.LOCK_EX):
+            os.replace(tmp_path / "lock", Path(spool.path) / "flusher.lock")
+            assert first.wait(WAIT) == 0
+    finally:
+        first.kill()
+        first.wait(WAIT)
+    said = first.stdout.read()  # type: ignore[union-attr]
+    assert b"has another flusher by now" in said and b"Traceback" not in said
