@@ -37,6 +37,7 @@ class Config:
     flush_jitter: float
     msync_interval: float
     batch_rows: int
+    flush_nice: int
     archive_hours: int
     archive_max_bytes: int
     method: str

@@ -149,6 +149,8 @@ OPTIONS = (
            "How often counters are forced to disk: what a power cut may cost. A killed process costs nothing."),
     Option("flusher", "batch_rows", whole(1, 10**6), "10000", "rows",
            "The most rows that one transaction writes."),
+    Option("flusher", "flush_nice", whole(0, 19), "10", "steps",
+           "How nice the flusher is at least, as in nice(1), so that workers have the processor first; 0: as it was started."),
     Option("flusher", "archive_hours", whole(0, 10**6), "168", "hours",
            "How long the files of closed periods are kept, to replay them into a database that was restored."),
     Option("flusher", "archive_max_bytes", whole(0, 2**50), "1073741824", "bytes",

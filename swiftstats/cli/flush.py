@@ -14,6 +14,7 @@ from swiftstats import config, periods
 from swiftstats.cli import log
 from swiftstats.config import Config
 from swiftstats.errors import ConfigError
+from swiftstats.flush import priority
 from swiftstats.flush.daemon import Daemon, elect
 from swiftstats.flush.sweep import sweep
 from swiftstats.journal.spool import Spool
@@ -45,6 +46,7 @@ def run(arguments: argparse.Namespace) -> int:
     settings = _spawned_settings() if arguments.spawned else config.load(arguments.config)
     logging.basicConfig(format=log.FORMAT, level=logging.INFO if arguments.verbose else logging.WARNING,
                         handlers=[_log_of_spawned(settings)] if arguments.spawned else None)
+    priority.lower(settings.flush_nice)
     engine = engines.create(settings.require("database"))
     if arguments.once:
         return _once(settings, engine, arguments.wait)

@@ -1,0 +1,39 @@
+"""A flusher gives way: it lowers its own priority, however it was started, and never raises it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+#: Runs the command, and tells at its end how nice the process is, how it is scheduled, and how nice its session is.
+TELL = """
+import os, sys
+from swiftstats.cli.main import main
+main(sys.argv[1:])
+session = open("/proc/self/autogroup").read().split()[-1] if os.path.exists("/proc/self/autogroup") else None
+print(os.getpriority(os.PRIO_PROCESS, 0), os.sched_getscheduler(0) == os.SCHED_BATCH, session, file=sys.stderr)
+"""
+
+
+@pytest.mark.parametrize("alone", [False, True])
+@pytest.mark.parametrize(("given", "started", "nice", "batch"), [
+    ("", 0, 10, True), ("", 15, 15, True), ("flush_nice = 3", 0, 3, True), ("flush_nice = 0", 0, 0, False),
+])
+def test_priority(tmp_path: Path, given: str, started: int, nice: int, batch: bool, alone: bool) -> None:
+    """`flush` makes itself as nice as configured, 10 by default, nicer where it was started so, and waits for its turn."""
+    ours = os.getpriority(os.PRIO_PROCESS, 0)
+    path = tmp_path / "swiftstats.conf"
+    path.touch(mode=0o600)
+    path.write_text(f"[DEFAULT]\ndatabase = sqlite:///{tmp_path}/usage.db\nspool = {tmp_path}/spool\n[flusher]\n{given}\n")
+    command = [sys.executable, "-c", TELL, "--config", str(path)]
+    subprocess.run([*command, "migrate"], check=True, capture_output=True)
+    done = subprocess.run(["nice", "-n", str(max(0, started - ours)), *command, "flush", "--once"], check=True,
+                          capture_output=True, text=True, start_new_session=alone)
+    told = done.stderr.split()
+    assert told[:2] == [str(max(nice, ours)), str(batch)]
+    if alone and batch and told[2] != "None":
+        assert told[2] == told[0]  # Linux weighs sessions, where it does: this one is the flusher's own
