@@ -109,7 +109,8 @@ def ship(folder: Path, url: str, spool: str) -> int:
     configuration.write_text(f"[DEFAULT]\ndatabase = {url}\nspool = {folder}/{spool}\nserver = {spool}\n"
                              f"period_seconds = {PERIOD}\n[flusher]\nflush = external\n")
     words = [sys.executable, "-m", "swiftstats", "--config", str(configuration), "flush", "--once"]
-    done = subprocess.run(words, cwd=ROOT, check=True, capture_output=True, text=True)
+    # In a session of its own, as a worker starts it: Linux weighs sessions against each other.
+    done = subprocess.run(words, cwd=ROOT, check=True, capture_output=True, text=True, start_new_session=True)
     say(f"{spool}: {done.stdout.strip()}")
     return int(done.stdout.split(" rows shipped")[0].split()[-1])
 
