@@ -12,8 +12,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from swiftstats.journal import layout
+from swiftstats.journal.spool import Lock
 from tests.faults.harness import Harness
-from tests.faults.host import command, stopped
+from tests.faults.host import Host, command
 from tests.faults.table import Fault, Inject, Loss
 
 
@@ -84,13 +85,18 @@ def wiped(harness: Harness, chance: random.Random) -> None:
     harness.spool_has_gone(host)
 
 
+def between_sweeps(host: Host) -> Lock:
+    """Keep sweeps out: what one under way has decided, it ships and removes, whatever becomes of a segment meanwhile."""
+    return host.spool.lock("sweep.lock", fcntl.LOCK_EX)
+
+
 def damaged(damage: Callable[[Path, random.Random], None]) -> Inject:
     """Return a fault: a worker is killed, and its segments are damaged before the flusher looks at them again."""
 
     def inject(harness: Harness, chance: random.Random) -> None:
         host = harness.apart
         host.load.work(10)
-        with stopped(host.flusher.pid):
+        with between_sweeps(host):
             victim = host.a_worker(chance)
             host.proxy.kill_worker(victim)
             for segment in host.segments():
@@ -128,8 +134,7 @@ def newer_version(harness: Harness, chance: random.Random) -> None:
     """A segment of a newer format holds its period up, untouched, until the flusher understands it."""
     host = harness.apart
     host.load.work(10)
-    # Between two sweeps: what a sweep under way has decided already, it ships and removes, whatever becomes of the file.
-    with host.spool.lock("sweep.lock", fcntl.LOCK_EX):
+    with between_sweeps(host):
         victim = host.a_worker(chance)
         host.proxy.kill_worker(victim)
         host.proxy.wait_for_workers(without=[victim])
