@@ -29,7 +29,7 @@ faults: lint programs ## break a whole site at random, for SECONDS (3600), by SE
 bench: $(VENV)/.installed-bench programs ## measure against the floor and the peers, into docs/performance.md (half an hour)
 	$(BIN)/python -m bench $(ARGS)
 
-test-fast: $(VENV)/.installed-test ## run what needs no server, in under a minute
+test-fast: $(VENV)/.installed-test ## run what needs no server, on all processors: about a minute
 	$(BIN)/python -m pytest -n auto -m "not mariadb and not swift and not keystone and not crash and not faults" tests/unit tests/docs $(ARGS)
 
 screens: $(VENV)/.installed-test programs ## take the pictures of the pages for docs/images, of the demo

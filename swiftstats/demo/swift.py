@@ -60,7 +60,7 @@ class Proxy:
         """Start it; return when every worker accepts requests."""
         self.process.start()
         self.process.wait_ready()
-        wait_for(lambda: _answers(self.url + "/healthcheck"), seconds=60, what=f"{self.url}/healthcheck")
+        wait_for(lambda: _answers(self.url + "/healthcheck"), seconds=10, what=f"{self.url}/healthcheck")
 
     def stop(self) -> bool:
         return self.process.stop()
@@ -82,7 +82,7 @@ class Proxy:
             now = self.worker_pids()
             return len(now) >= self.workers and not set(now) & set(without) and _answers(self.url + "/healthcheck")
 
-        wait_for(complete, seconds=60, what=f"{self.workers} workers of {self.process.name}")
+        wait_for(complete, seconds=30, what=f"{self.workers} workers of {self.process.name}")
 
     def hang_up(self) -> None:
         """SIGHUP and a new manager, as `swift-init reload` does: the old workers finish their requests beside the new ones."""

@@ -233,7 +233,7 @@ def mass(harness: Harness, chance: random.Random) -> None:
                                "trace=fsync,fdatasync,msync,sync,syncfs,flock,connect", *words],
                               stdin=subprocess.DEVNULL, stderr=subprocess.PIPE)
     try:
-        wait_for(lambda: all(_is_traced(pid) for pid in host.proxy.worker_pids()), seconds=120, what="strace to attach")
+        wait_for(lambda: all(_is_traced(pid) for pid in host.proxy.worker_pids()), seconds=30, what="strace to attach")
         count(host, MASS, prefix, True)
         wait_for(lambda: _accounts(harness, prefix) == MASS, seconds=120, what=f"{MASS} accounts in the store")
         host.load.work(30)

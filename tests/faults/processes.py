@@ -52,14 +52,14 @@ def kill_flusher(harness: Harness, chance: random.Random) -> None:
     """Again and again, at any moment of a sweep: it sweeps as soon as it is elected."""
     for _ in range(6):
         for host in harness.hosts:
-            wait_for(host.spool.flusher_running, seconds=120, what="an elected flusher")
+            wait_for(host.spool.flusher_running, seconds=30, what="an elected flusher")
             until(time.time() + chance.uniform(0, 0.4))
             host.restart_flusher()
     until(PERIOD * (time.time() // PERIOD + 1))  # and while it closes a period
     for _ in range(4):
         until(time.time() + chance.uniform(0, 0.4))
         harness.plain.restart_flusher()
-        wait_for(harness.plain.spool.flusher_running, seconds=120, what="an elected flusher")
+        wait_for(harness.plain.spool.flusher_running, seconds=30, what="an elected flusher")
 
 
 def kill_service(harness: Harness, chance: random.Random) -> None:
