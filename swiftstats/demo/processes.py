@@ -26,6 +26,9 @@ START_SECONDS = 60.0
 STOP_SECONDS = 15.0
 _POLL_SECONDS = 0.02
 
+#: The ports that `free_port` has returned.
+_given: set[int] = set()
+
 
 class DemoError(SwiftStatsError):
     """A server that did not start, or a step of the demo that failed; the message ends with the end of the log."""
@@ -41,8 +44,13 @@ def wait_for(condition: Callable[[], bool], *, seconds: float, what: str | Calla
 
 
 def free_port(preferred: int = 0) -> int:
-    """Return a free TCP port of 127.0.0.1: `preferred` if it is free, else one below the range of outgoing connections."""
-    for port in (preferred, *random.sample(range(20000, 32000), 200)):
+    """Return a free TCP port of 127.0.0.1: `preferred` if it is free, else one below the range of outgoing connections.
+
+    Nothing but `preferred` is returned twice: Swift's servers listen with SO_REUSEPORT, and two of them on one port would both
+    start, and share it.
+    """
+    unused = [port for port in range(20000, 32000) if port not in _given]
+    for port in (preferred, *random.sample(unused, len(unused))):
         if port == 0:
             continue
         with socket.socket() as probe:
@@ -50,9 +58,10 @@ def free_port(preferred: int = 0) -> int:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
                 probe.bind(("127.0.0.1", port))
-                return port
             except OSError:
                 continue
+        _given.add(port)
+        return port
     raise DemoError("no free port on 127.0.0.1 between 20000 and 32000")
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from swiftstats.demo.processes import DemoError, Process, group_members, wait_for
+from swiftstats.demo.processes import DemoError, Process, free_port, group_members, wait_for
 
 STUBBORN = """
 import os, signal, sys, time
@@ -19,6 +19,12 @@ if os.fork() == 0:
     time.sleep(600)  # outlives SIGTERM; should nobody kill it, it ends
 signal.pause()
 """
+
+
+def test_ports_differ() -> None:
+    """Two servers are never given one port, though none of them listens yet: Swift's would share it without a word."""
+    ports = [free_port() for _ in range(500)]
+    assert len(set(ports)) == len(ports)
 
 
 def test_failed_start_shows_the_log(tmp_path: Path) -> None:
