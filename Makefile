@@ -30,7 +30,7 @@ bench: $(VENV)/.installed-bench programs ## measure against the floor and the pe
 	$(BIN)/python -m bench $(ARGS)
 
 test-fast: $(VENV)/.installed-test ## run what needs no server, on all processors: about a minute
-	$(BIN)/python -m pytest -n auto -m "not mariadb and not swift and not keystone and not crash and not faults" tests/unit tests/docs $(ARGS)
+	$(BIN)/python -m pytest -n auto --dist worksteal -m "not mariadb and not swift and not keystone and not crash and not faults" tests/unit tests/docs $(ARGS)
 
 screens: $(VENV)/.installed-test programs ## take the pictures of the pages for docs/images, of the demo
 	$(BIN)/python -m tests.screens

@@ -24,8 +24,9 @@ from swiftstats.fields import CELLS
 from swiftstats.flush.rollup import roll_up
 from swiftstats.periods import DAY, HOUR
 from swiftstats.store import engine as engines
-from swiftstats.store import marks, upsert, usage
+from swiftstats.store import marks, upsert
 from swiftstats.store.schema import io_hours
+from tests.support import by_name
 
 FOLDER = Path(__file__).resolve().parents[1] / "docs" / "performance"
 BEGIN = 1_664_582_400  #: 2022-10-01
@@ -91,7 +92,7 @@ def sums(folder: Path, rounds: int) -> Case:
         began = time.process_time()
         for _ in range(20):
             with engines.read(engine) as connection:
-                usage.total(connection, SPREAD[servers], BEGIN, ends[months] * DAY)
+                by_name.total(connection, SPREAD[servers], BEGIN, ends[months] * DAY)
         return (time.process_time() - began) / 20 * 1000
 
     ways = {_name(months, servers): lambda m=months, s=servers: asked(m, s) for servers in SPREAD for months in MONTHS}

@@ -29,6 +29,7 @@ from swiftstats.periods import DAY, HOUR
 from swiftstats.store import engine as engines
 from swiftstats.store import kept, many, retention, usage, writers
 from swiftstats.store.schema import accounts, io_days, io_hours, io_months, io_writer_months
+from tests.support import by_name
 from tests.support.mariadb import MariaDB
 from tests.support.spider import DATABASE, SETTINGS, Sharded
 
@@ -171,7 +172,7 @@ def _raced(site: Site) -> list[tuple[int, ...]]:
     with ThreadPoolExecutor(2) as pool:
         assert list(pool.map(flush, found)) == [PAGE, PAGE]
     with engines.read(site.engine) as connection:
-        return [usage.total(connection, name, BEGIN, END) for name in names[::PAGE // 3]]
+        return [by_name.total(connection, name, BEGIN, END) for name in names[::PAGE // 3]]
 
 
 def _rows(site: Site, table: Table) -> list[tuple[Any, ...]]:
@@ -193,7 +194,7 @@ def _sums(site: Site) -> list[tuple[int, ...]]:
     found = []
     for row in site.rows[::max(len(site.rows) // 50, 1)]:
         with engines.read(site.engine) as connection:
-            found.append(usage.total(connection, row.name, BEGIN, END))
+            found.append(by_name.total(connection, row.name, BEGIN, END))
     return found
 
 

@@ -24,7 +24,7 @@ from swiftstats import periods
 from swiftstats.fields import CELLS
 from swiftstats.periods import DAY, HOUR
 from swiftstats.store import engine as engines
-from swiftstats.store import usage
+from tests.support import by_name
 from tests.support.service import make
 
 #: Questions of a round.
@@ -86,7 +86,7 @@ def time_of(ask: Callable[[], Any]) -> float:
 def total(store: stores.Made, account: bytes, begin: int) -> int:
     """Return the PUTs of an account from `begin` on, as the service asks."""
     with engines.read(store.engine) as connection:
-        return usage.total(connection, account, begin, stores.END)[CELLS.index("put_count")]
+        return by_name.total(connection, account, begin, stores.END)[CELLS.index("put_count")]
 
 
 def answer(app: Any, account: bytes, begin: int) -> int:

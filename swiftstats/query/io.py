@@ -36,7 +36,7 @@ def total(connection: Connection, question: Question) -> Sum:
     seen = glance.at(connection, question.account, question.begin, question.end)
     kept.check_sum(connection, question, seen.hours_from)
     header = freshness.header(connection, question, seen)
-    return Sum(header, fields.values(usage.total_of(connection, seen.account_id, question.begin, question.end)))
+    return Sum(header, fields.values(usage.total(connection, seen.account_id, question.begin, question.end)))
 
 
 def detail(connection: Connection, question: Question, *, now: float) -> Detail:
@@ -45,7 +45,7 @@ def detail(connection: Connection, question: Question, *, now: float) -> Detail:
     kept.check_detail(question, seen.hours_from)
     header = freshness.header(connection, question, seen)
     first = usage.first_recorded(connection)
-    counted = usage.hours(connection, question.account, question.begin, question.end)
+    counted = usage.hours(connection, seen.account_id, question.begin, question.end)
     return Detail(header, every_period(question, counted, first=first, now=now))
 
 

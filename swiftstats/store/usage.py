@@ -16,7 +16,7 @@ from swiftstats.store.status import as_bytes
 from swiftstats.store.writers import Writer, hold
 
 __all__ = ["Loss", "corrections_between", "every_row", "first_recorded", "hours", "known", "losses_between", "merge",
-           "record_loss", "total", "total_of"]
+           "record_loss", "total"]
 
 
 def known(connection: Connection, names: Collection[bytes]) -> set[bytes]:
@@ -68,26 +68,27 @@ def _growth(connection: Connection, writer: Writer, period: int, totals: Sequenc
     return [(account, cells) for account, cells in grown if any(cells)]
 
 
-def total(connection: Connection, account: bytes, begin: int, end: int) -> tuple[int, ...]:
-    """Return the cells of an account summed over [begin, end) and all writers, exactly; zeros where there is nothing."""
-    return total_of(connection, upsert.account_ids(connection, [account]).get(account), begin, end)
+def total(connection: Connection, account_id: int | None, begin: int, end: int) -> tuple[int, ...]:
+    """Return the cells of an account summed over [begin, end) and all writers, exactly; zeros where there is nothing.
 
-
-def total_of(connection: Connection, account_id: int | None, begin: int, end: int) -> tuple[int, ...]:
-    """Return the same of the account with an id; zeros for None, which is nobody's."""
+    account_id: None of an account that the dictionary does not know.
+    """
     cells = (0,) * CELL_COUNT
-    ids = [] if account_id is None else [account_id]
-    for part in ranges.cover(connection, begin, end) if ids else ():
-        for _, _, found in parts.rows(connection, part, ids):
+    if account_id is None:
+        return cells
+    for part in ranges.cover(connection, begin, end):
+        for _, _, found in parts.rows(connection, part, [account_id]):
             cells = added(cells, found)
     return cells
 
 
-def hours(connection: Connection, account: bytes, begin: int, end: int) -> Iterator[tuple[int, tuple[int, ...]]]:
-    """Yield (period, cells summed over writers) of [begin, end), ascending, where there is anything; memory is bounded."""
-    ids = list(upsert.account_ids(connection, [account]).values())
-    if ids and begin < end:
-        for _, period, cells in parts.rows(connection, Part(HOURS, begin, end), ids, each=True):
+def hours(connection: Connection, account_id: int | None, begin: int, end: int) -> Iterator[tuple[int, tuple[int, ...]]]:
+    """Yield (period, cells summed over writers) of [begin, end), ascending, where there is anything; memory is bounded.
+
+    account_id: as for `total`.
+    """
+    if account_id is not None and begin < end:
+        for _, period, cells in parts.rows(connection, Part(HOURS, begin, end), [account_id], each=True):
             yield period, cells
 
 

@@ -14,6 +14,7 @@ from swiftstats.journal import layout, period_file
 from swiftstats.journal.control import Control
 from swiftstats.store import usage, writers
 from swiftstats.store.engine import read, write
+from tests.support import by_name
 from tests.support.hosts import Host, complete_through, dump, everything, hours, losses, status, sum_of_store, total
 from tests.support.spools import GET, HOUR, ONE, T, cells
 
@@ -88,7 +89,7 @@ def test_names_of_any_bytes(host: Host, engine: Engine) -> None:
         host.count(name, number + 1)
     host.close()
     with read(engine) as connection:
-        found = [usage.total(connection, name.encode("latin-1"), T, T + HOUR)[GET] for name in names]
+        found = [by_name.total(connection, name.encode("latin-1"), T, T + HOUR)[GET] for name in names]
     assert found == [1, 2, 3, 4, 5]
 
 

@@ -26,6 +26,7 @@ from swiftstats.store.engine import read, write
 from swiftstats.store.writers import Writer
 from tests.contract.test_store_usage import cells
 from tests.contract.test_store_writers import T, register
+from tests.support import by_name
 from tests.support.hosts import Host, complete_through, losses, total
 from tests.support.levels import report
 from tests.support.service import Client, make
@@ -106,7 +107,7 @@ def test_sums_stay(engine: Engine, clock: None, seed: int) -> None:
                 found.append(many.steps(connection, ids, range(begin, end + 1, DAY)))
                 found.append(many.space(connection, ids, begin, end, period_seconds=HOUR, now=NOW))
             found.append(many.sums(connection, ids, OLD * DAY, NEXT * DAY, by_server=True))
-            found += [list(usage.hours(connection, name, NEXT * DAY, NOW)) for name in NAMES]
+            found += [list(by_name.hours(connection, name, NEXT * DAY, NOW)) for name in NAMES]
             found += [list(space_query.detail(connection, question(NEXT * DAY, (NEXT + 9) * DAY, name), now=NOW).rows)
                       for name in NAMES]
         return found
@@ -328,4 +329,4 @@ def test_the_command(engine: Engine, store_url: str, tmp_path: Path, capsys: pyt
     assert main([*command, "--once"]) == 0
     assert "hours are kept from 2" in capsys.readouterr().out
     with read(engine) as connection:
-        assert usage.total(connection, b"AUTH_a", T // DAY * DAY, (T // DAY + 1) * DAY) == cells(get_count=1)
+        assert by_name.total(connection, b"AUTH_a", T // DAY * DAY, (T // DAY + 1) * DAY) == cells(get_count=1)

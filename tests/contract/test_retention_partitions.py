@@ -15,6 +15,7 @@ from swiftstats.store.engine import read, write
 from tests.contract.test_retention import LATER, NAMES, NEXT, NOW, OLD, clock, fill, hours_left, leave, question, rolled
 from tests.contract.test_store_usage import cells
 from tests.contract.test_store_writers import register
+from tests.support import by_name
 from tests.support.databases import on_mariadb
 
 __all__ = ["clock"]
@@ -38,7 +39,7 @@ def test_partitions(engine: Engine) -> None:
     with read(engine) as connection:
         bounds = [each.before for each in dialect.partitions(connection, schema.io_hours)]
         assert bounds == sorted(bounds[:-1]) + [None]
-        assert usage.total(connection, NAMES[0], 0, far + HOUR) == cells(get_count=3)
+        assert by_name.total(connection, NAMES[0], 0, far + HOUR) == cells(get_count=3)
     with write(engine) as connection:
         assert retention.make_ahead(connection, schema.io_hours, NOW) == 0
 
@@ -64,7 +65,7 @@ def test_a_long_answer_is_not_cut_off(engine: Engine) -> None:
     one, _ = fill(engine, range(OLD, OLD + 3))
     rolled(engine)
     with read(engine) as answering:
-        expected = list(usage.hours(answering, NAMES[0], OLD * DAY, NEXT * DAY))
+        expected = list(by_name.hours(answering, NAMES[0], OLD * DAY, NEXT * DAY))
         done = threading.Event()
         failed: list[BaseException] = []
 
@@ -83,7 +84,7 @@ def test_a_long_answer_is_not_cut_off(engine: Engine) -> None:
             thread.start()
         steps = leave(engine)
         assert any(step.busy for step in steps)
-        assert list(usage.hours(answering, NAMES[0], OLD * DAY, NEXT * DAY)) == expected
+        assert list(by_name.hours(answering, NAMES[0], OLD * DAY, NEXT * DAY)) == expected
     try:
         for _ in range(50):
             if hours_left(engine) == 0:

@@ -16,6 +16,7 @@ from swiftstats.store.engine import read, write
 from tests.contract.test_retention import LATER, NAMES, NEXT, NOW, OLD, clock, leave, rolled
 from tests.contract.test_store_usage import cells
 from tests.contract.test_store_writers import register
+from tests.support import by_name
 
 __all__ = ["clock"]
 
@@ -55,10 +56,10 @@ def check(engine: Engine, ledger: dict[tuple[int, int, bytes], Cells]) -> None:
                     if period >= since:
                         hours[period] = added(hours.get(period), counted)
             whole = tuple(map(sum, zip(*days.values()))) if days else NOTHING
-            assert usage.total(connection, name, edges[0], edges[-1]) == whole
+            assert by_name.total(connection, name, edges[0], edges[-1]) == whole
             found = by_day.get((ids[name], None), []) if name in ids else []
             assert [each for each in found if any(each[1])] == sorted(days.items())
-            assert list(usage.hours(connection, name, since or edges[0], edges[-1])) == sorted(hours.items())
+            assert list(by_name.hours(connection, name, since or edges[0], edges[-1])) == sorted(hours.items())
 
 
 def test_no_sum_changes(engine: Engine) -> None:

@@ -24,6 +24,7 @@ from swiftstats.store.engine import read, write
 from swiftstats.store.ranges import DAYS
 from tests.contract.test_store_rollups import FAR, T, clock, kinds, roll
 from tests.contract.test_store_usage import cells, register
+from tests.support import by_name
 from tests.support.levels import report
 
 __all__ = ["clock"]
@@ -77,7 +78,7 @@ def check(engine: Engine, begin: int, end: int) -> None:
         for (name, _), counted in rows.items():
             alone[name] = tuple(map(int.__add__, alone.get(name, (0,) * CELL_COUNT), counted))
         for name in NAMES:
-            assert usage.total(connection, name, begin, end) == alone.get(name, (0,) * CELL_COUNT)
+            assert by_name.total(connection, name, begin, end) == alone.get(name, (0,) * CELL_COUNT)
         numbers = list(ids.values())
         assert many.sums(connection, numbers, begin, end) == {(ids[name], None): counted for name, counted in alone.items()}
         assert many.sums(connection, numbers, begin, end, by_server=True) == {

@@ -14,6 +14,7 @@ from swiftstats.fields import CELL_COUNT
 from swiftstats.store import schema, usage, writers
 from swiftstats.store.engine import read, write
 from tests.contract.test_store_writers import HOUR, T, close, register
+from tests.support import by_name
 from tests.support.databases import on_mariadb
 
 ONE = (1,) * CELL_COUNT
@@ -61,7 +62,7 @@ def test_same_new_accounts(engine: Engine) -> None:
         list(pool.map(ship, range(4)))
     with read(engine) as connection:
         assert connection.execute(select(func.count()).select_from(schema.accounts)).scalar() == 300
-        assert all(usage.total(connection, name, T, T + HOUR) == (4,) * CELL_COUNT for name in names[::37])
+        assert all(by_name.total(connection, name, T, T + HOUR) == (4,) * CELL_COUNT for name in names[::37])
 
 
 @pytest.mark.parametrize("first", ["merge", "retire"])
@@ -145,4 +146,4 @@ def test_flushers_do_not_wait_for_each_other(engine: Engine) -> None:
         usage.merge(first, writer=one, period=T, rows=rows, now=T)
         usage.merge(second, writer=two, period=T, rows=rows, now=T)
     with read(engine) as connection:
-        assert usage.total(connection, b"AUTH_b", T, T + HOUR) == (4,) * CELL_COUNT
+        assert by_name.total(connection, b"AUTH_b", T, T + HOUR) == (4,) * CELL_COUNT

@@ -18,6 +18,7 @@ from swiftstats.store import schema, usage, writers
 from swiftstats.store.engine import read, write
 from swiftstats.store.writers import Writer
 from tests.contract.test_store_usage import HOUR, T, cells, register
+from tests.support import by_name
 
 NAMES = (b"AUTH_a", b"AUTH_a ", b"(unknown)")
 SERVERS = ("proxy-1", "proxy-2")
@@ -53,9 +54,9 @@ def test_any_order_any_repetition(engine: Engine, data: st.DataObject, rows: lis
             for (_, period, owner), counted in greatest.items():
                 if owner == name:
                     expected[period] = [a + b for a, b in zip(expected.get(period, [0] * CELL_COUNT), counted)]
-            found = dict(usage.hours(connection, mark + name, T, T + 4 * HOUR))
+            found = dict(by_name.hours(connection, mark + name, T, T + 4 * HOUR))
             assert found == {period: tuple(counted) for period, counted in sorted(expected.items())}
-            assert usage.total(connection, mark + name, T, T + 4 * HOUR) == tuple(
+            assert by_name.total(connection, mark + name, T, T + 4 * HOUR) == tuple(
                 sum(column) for column in zip((0,) * CELL_COUNT, *found.values()))
 
 

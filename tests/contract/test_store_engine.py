@@ -17,6 +17,7 @@ from swiftstats.store import engine as engines
 from swiftstats.store import schema, usage, writers
 from swiftstats.store.engine import read, write
 from tests.contract.test_store_writers import HOUR, T, close, register
+from tests.support import by_name
 from tests.support.mariadb import MariaDB
 
 ROWS = [(b"AUTH_a", (7,) * CELL_COUNT)]
@@ -48,11 +49,11 @@ def test_snapshot(engine: Engine) -> None:
         with write(engine) as connection:
             usage.merge(connection, writer=writer, period=T, rows=[(b"AUTH_a", (9,) * CELL_COUNT)], now=T)
             close(connection, writer, through=T + 5 * HOUR)
-        assert usage.total(reading, b"AUTH_a", T, T + HOUR) == (7,) * CELL_COUNT
+        assert by_name.total(reading, b"AUTH_a", T, T + HOUR) == (7,) * CELL_COUNT
         assert usage.corrections_between(reading, b"AUTH_a", T, T + HOUR) == []
         assert writers.complete_through(reading) == before
     with read(engine) as reading:
-        assert usage.total(reading, b"AUTH_a", T, T + HOUR) == (9,) * CELL_COUNT
+        assert by_name.total(reading, b"AUTH_a", T, T + HOUR) == (9,) * CELL_COUNT
         assert writers.complete_through(reading).complete_through == T + 5 * HOUR
 
 
@@ -64,7 +65,7 @@ def test_snapshot_begins_before_counts(engine: Engine) -> None:
         writers.complete_through(reading)
         with write(engine) as connection:
             usage.merge(connection, writer=writer, period=T, rows=ROWS, now=T)
-        assert list(usage.hours(reading, b"AUTH_a", T, T + HOUR)) == []
+        assert list(by_name.hours(reading, b"AUTH_a", T, T + HOUR)) == []
 
 
 def test_read_cannot_write(engine: Engine) -> None:
@@ -179,7 +180,7 @@ def test_killed(mariadb: MariaDB, when: str) -> None:
         with write(engine) as connection:
             usage.merge(connection, writer=writer, period=T, rows=ROWS, now=T)
     with read(engine) as connection:
-        assert usage.total(connection, b"AUTH_a", T, T + HOUR) == (7,) * CELL_COUNT
+        assert by_name.total(connection, b"AUTH_a", T, T + HOUR) == (7,) * CELL_COUNT
         assert usage.corrections_between(connection, b"AUTH_a", T, T + HOUR) == []
     engine.dispose()
 
@@ -204,7 +205,7 @@ def test_reply_to_commit_lost(mariadb: MariaDB) -> None:
         assert writers.complete_through(connection).complete_through == T + HOUR, "the server had committed"
         assert usage.merge(connection, writer=writer, period=T, rows=ROWS, now=T) == 0
         assert close(connection, writer, through=T + HOUR) == T + HOUR
-        assert usage.total(connection, b"AUTH_a", T, T + HOUR) == (7,) * CELL_COUNT
+        assert by_name.total(connection, b"AUTH_a", T, T + HOUR) == (7,) * CELL_COUNT
     engine.dispose()
 
 

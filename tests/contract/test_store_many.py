@@ -8,6 +8,7 @@ from swiftstats.fields import STORED_MAX
 from swiftstats.store import many, space_sums, totals, usage
 from swiftstats.store.engine import read, write
 from tests.contract.test_store_usage import HOUR, NOW, T, cells, register
+from tests.support import by_name
 from tests.support.levels import add, report
 
 NAMES = sorted([b"AUTH_a", b"AUTH_a ", b"AUTH_b", b"AUTH_\xff", b"AUTH_\xff\xff", b"B", b"auth_b"])
@@ -46,16 +47,16 @@ def test_sums_and_hours(engine: Engine) -> None:
     ids = fill(engine)
     numbers = list(ids.values())
     with read(engine) as connection:
-        alone = {(ids[name], None): usage.total(connection, name, T, T + 3 * HOUR) for name in NAMES}
+        alone = {(ids[name], None): by_name.total(connection, name, T, T + 3 * HOUR) for name in NAMES}
         assert many.sums(connection, [*numbers, 10**9], T, T + 3 * HOUR) == alone
-        hourly = {(ids[name], None): list(usage.hours(connection, name, T, T + 3 * HOUR)) for name in NAMES}
+        hourly = {(ids[name], None): list(by_name.hours(connection, name, T, T + 3 * HOUR)) for name in NAMES}
         assert many.hours(connection, numbers, T, T + 3 * HOUR) == hourly
         assert many.steps(connection, numbers, range(T - HOUR, T + 5 * HOUR, HOUR)) == hourly
         by_server = many.sums(connection, numbers, T, T + HOUR, by_server=True)
         assert by_server[ids[b"B"], "proxy-2"] == cells(
             get_count=3 * NAMES.index(b"B"), passed_in=STORED_MAX, unbilled_bytes_in=NAMES.index(b"B"))
         both = [by_server[ids[b"B"], server] for server in ("proxy-1", "proxy-2")]
-        assert tuple(map(sum, zip(*both))) == usage.total(connection, b"B", T, T + HOUR)
+        assert tuple(map(sum, zip(*both))) == by_name.total(connection, b"B", T, T + HOUR)
         assert many.hours(connection, numbers, T, T + HOUR, by_server=True) == {
             owner: [(T, counted)] for owner, counted in by_server.items()}
         assert many.sums(connection, numbers, T + 9 * HOUR, T + 10 * HOUR) == many.sums(connection, [], T, T + HOUR) == {}

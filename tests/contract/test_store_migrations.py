@@ -25,6 +25,7 @@ from swiftstats.store.dialects import mysql
 from swiftstats.store.engine import read, write
 from tests.contract.test_store_usage import cells
 from tests.contract.test_store_writers import HOUR, T, register
+from tests.support import by_name
 from tests.support.levels import add, report
 from tests.support.mariadb import MariaDB
 
@@ -93,7 +94,7 @@ def test_upgrade_that_was_cut_at_its_end(engine: Engine) -> None:
             assert migrations.upgrade(engine, ("AUTH_",)) == migrations.Outcome(str(script.down_revision), schema.REVISION, False)
     test_schema_is_what_the_code_knows(engine)
     with read(engine) as connection:
-        assert usage.total(connection, b"AUTH_a", T, T + HOUR) == cells(get_count=5)
+        assert by_name.total(connection, b"AUTH_a", T, T + HOUR) == cells(get_count=5)
 
 
 def test_upgrade_from_0001(bare: Engine) -> None:
@@ -116,7 +117,7 @@ def test_upgrade_from_0001(bare: Engine) -> None:
     add(bare, report(account=b"AUTH_a"), report(account=b"AUTH_b"))
     with write(bare) as connection:
         assert register(connection, "proxy-1", "a").id == 1
-        assert usage.total(connection, b"AUTH_a", T, T + HOUR) == cells(get_count=5)
+        assert by_name.total(connection, b"AUTH_a", T, T + HOUR) == cells(get_count=5)
         assert list(connection.execute(text("SELECT OperGETCount FROM swift_statistics")).scalars()) == [5]
         assert sorted(connection.execute(text("SELECT AccountID FROM swift_space_stats")).scalars()) == ["a", "b"]
 

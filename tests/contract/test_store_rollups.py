@@ -17,6 +17,7 @@ from swiftstats.store import many, ranges, schema, usage
 from swiftstats.store.engine import read, write
 from swiftstats.store.ranges import DAYS, HOURS, MONTHS
 from tests.contract.test_store_usage import cells, register
+from tests.support import by_name
 
 NUMBERS = itertools.count()
 #: 2024-01-30: ranges from here reach over a month of 31 days, one of 29 and into a third.
@@ -46,7 +47,7 @@ def kinds(engine: Engine, begin: int, end: int) -> list[str]:
 
 def total(engine: Engine, name: bytes, begin: int, end: int) -> tuple[int, ...]:
     with read(engine) as connection:
-        return usage.total(connection, name, begin, end)
+        return by_name.total(connection, name, begin, end)
 
 
 @pytest.fixture

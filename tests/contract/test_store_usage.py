@@ -8,6 +8,7 @@ from swiftstats.fields import CELL_COUNT, CELL_INDEX, STORED_MAX
 from swiftstats.store import schema, usage, writers
 from swiftstats.store.engine import read, write
 from swiftstats.store.writers import Writer
+from tests.support import by_name
 
 HOUR = 3600
 T = 1_350_892_800  # 2012-10-22 08:00:00
@@ -29,7 +30,7 @@ def register(connection: Connection, server: str = "proxy-1", incarnation: str =
 
 def total(engine: Engine, account: bytes, begin: int = T - 10**9, end: int = T + 10**9) -> tuple[int, ...]:
     with read(engine) as connection:
-        return usage.total(connection, account, begin, end)
+        return by_name.total(connection, account, begin, end)
 
 
 def test_greater_stays(engine: Engine) -> None:
@@ -49,7 +50,7 @@ def test_writers_add_up(engine: Engine) -> None:
                         rows=[(b"AUTH_a", cells(get_count=5))], now=NOW)
     assert total(engine, b"AUTH_a") == cells(get_count=10)
     with read(engine) as connection:
-        assert list(usage.hours(connection, b"AUTH_a", T, T + HOUR)) == [(T, cells(get_count=10))]
+        assert list(by_name.hours(connection, b"AUTH_a", T, T + HOUR)) == [(T, cells(get_count=10))]
 
 
 def test_sum_beyond_63_bits(engine: Engine) -> None:
@@ -62,7 +63,7 @@ def test_sum_beyond_63_bits(engine: Engine) -> None:
                             rows=[(b"AUTH_a", (STORED_MAX,) * CELL_COUNT)])
     assert total(engine, b"AUTH_a") == (6 * STORED_MAX,) * CELL_COUNT
     with read(engine) as connection:
-        assert list(usage.hours(connection, b"AUTH_a", T, T + 2 * HOUR)) == [
+        assert list(by_name.hours(connection, b"AUTH_a", T, T + 2 * HOUR)) == [
             (T, (3 * STORED_MAX,) * CELL_COUNT), (T + HOUR, (3 * STORED_MAX,) * CELL_COUNT)]
 
 
@@ -102,10 +103,10 @@ def test_range_is_half_open(engine: Engine) -> None:
     assert total(engine, b"AUTH_a", T + HOUR, T + 25 * HOUR) == cells(get_count=0b001110)
     assert total(engine, b"AUTH_a", 0, 253402300799) == cells(get_count=0b111111)
     with read(engine) as connection:
-        found = list(usage.hours(connection, b"AUTH_a", 0, 253402300799))
+        found = list(by_name.hours(connection, b"AUTH_a", 0, 253402300799))
         assert [period for period, _ in found] == hours
-        assert list(usage.hours(connection, b"AUTH_a", T + HOUR, T + HOUR)) == []
-        assert list(usage.hours(connection, b"AUTH_b", T, T + 10 * HOUR)) == []
+        assert list(by_name.hours(connection, b"AUTH_a", T + HOUR, T + HOUR)) == []
+        assert list(by_name.hours(connection, b"AUTH_b", T, T + 10 * HOUR)) == []
 
 
 def test_correction_recorded_once(engine: Engine) -> None:

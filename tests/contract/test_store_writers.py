@@ -10,6 +10,7 @@ from swiftstats.fields import CELL_COUNT
 from swiftstats.store import schema, succession, usage, writers
 from swiftstats.store.engine import read, write
 from swiftstats.store.writers import GivenUp, Writer
+from tests.support import by_name
 
 HOUR = 3600
 T = 1_350_892_800  # 2012-10-22 08:00:00
@@ -291,7 +292,7 @@ def test_database_that_was_replaced(engine: Engine) -> None:
             usage.merge(connection, writer=writer, period=T, rows=rows, now=T)
         with pytest.raises(UnknownServer):
             close(connection, writer, through=T + HOUR)
-        assert usage.total(connection, b"AUTH_a", T, T + HOUR) == (0,) * CELL_COUNT
+        assert by_name.total(connection, b"AUTH_a", T, T + HOUR) == (0,) * CELL_COUNT
 
 
 def test_report(engine: Engine) -> None:

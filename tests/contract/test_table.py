@@ -18,6 +18,7 @@ from swiftstats import fields
 from swiftstats.fields import STORED_MAX
 from swiftstats.store import engine as engines
 from swiftstats.store import usage, writers
+from tests.support import by_name
 from tests.support.levels import add, report
 from tests.support.service import HOUR, Client, T, cells, close, count, fresh, make
 
@@ -221,6 +222,6 @@ def test_any_accounts(store_url: str, engine: Engine, rows: list[tuple[bytes, in
     found = {row["account"].encode(): row for row in in_every_form(client, QUERY + "&fields=bytes_in,PUT", limit=5)}
     with engines.read(engine) as connection:
         for name, *_ in rows:
-            sums = usage.total(connection, name, T, T + 48 * HOUR)
+            sums = by_name.total(connection, name, T, T + 48 * HOUR)
             assert found[name]["bytes_in"] == sums[fields.CELL_INDEX["passed_in"]]
             assert found[name]["PUT"] == sums[fields.CELL_INDEX["put_count"]]

@@ -16,7 +16,7 @@ from swiftstats.config import Config
 from swiftstats.fields import CELL_INDEX
 from swiftstats.flush.sweep import sweep
 from swiftstats.store import engine as engines
-from swiftstats.store import usage
+from tests.support import by_name
 
 WORKERS = 4
 REQUESTS = 500_000  # of each worker
@@ -67,7 +67,7 @@ def test_two_million_requests_add_up(engine: Engine, store_url: str, tmp_path: P
     assert sweeps > 2, "nothing was flushed while they ran"
     with engines.read(engine) as connection:
         end = periods.floor(time.time(), config.period_seconds) + config.period_seconds
-        totals = [usage.total(connection, f"AUTH_{number}".encode(), begin, end) for number in range(ACCOUNTS)]
+        totals = [by_name.total(connection, f"AUTH_{number}".encode(), begin, end) for number in range(ACCOUNTS)]
     gets, passed = CELL_INDEX["get_count"], CELL_INDEX["passed_out"]
     each = WORKERS * REQUESTS // ACCOUNTS
     assert {(row[gets], row[passed]) for row in totals} == {(each, 5 * each)}

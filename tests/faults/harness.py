@@ -25,6 +25,7 @@ from tests.faults.host import Host
 from tests.faults.machine import Machine, sweep_clocks
 from tests.faults.table import Fault, Loss
 from tests.faults.wire import Wire
+from tests.support import by_name
 from tests.support.cluster import Asker
 from tests.support.load import Seen
 from tests.support.mariadb import MariaDB
@@ -132,7 +133,7 @@ class Harness:
     def stored(self, account: str) -> dict[str, int]:
         """Return what the store has, by title."""
         with engines.read(self.engine) as connection:
-            cells = usage.total(connection, account.encode(), self.begin, self.end)
+            cells = by_name.total(connection, account.encode(), self.begin, self.end)
         return dict(zip((one.title for one in fields.FIELDS), fields.values(cells)))
 
     def losses(self, since: float = 0) -> list[usage.Loss]:

@@ -18,11 +18,11 @@ from swiftstats import fields
 from swiftstats.demo.ledger import classify
 from swiftstats.demo.processes import wait_for
 from swiftstats.store import engine as engines
-from swiftstats.store import usage
 from tests.faults.harness import AFTER, Harness
 from tests.faults.host import Host
 from tests.faults.machine import needed
 from tests.faults.table import Fault
+from tests.support import by_name
 from tests.support.caller import request, token_of
 from tests.support.load import ANSWER_SECONDS, Seen
 
@@ -208,7 +208,7 @@ def garbage(harness: Harness, chance: random.Random) -> None:
 
 def _unknown(harness: Harness) -> int:
     with engines.read(harness.engine) as connection:
-        cells = usage.total(connection, fields.UNKNOWN.encode(), harness.begin, int(time.time()) + AFTER)
+        cells = by_name.total(connection, fields.UNKNOWN.encode(), harness.begin, int(time.time()) + AFTER)
     return cells[fields.CELL_INDEX["get_count"]]
 
 

@@ -25,6 +25,7 @@ from tests.contract.test_store_writers import HOUR, T, close, register
 from tests.faults.host import command
 from tests.faults.load import COUNT
 from tests.faults.wire import Wire
+from tests.support import by_name
 from tests.support.galera import Cluster
 
 pytestmark = pytest.mark.timeout(300)
@@ -212,10 +213,10 @@ def test_dropped_month_ends_readers(cluster: Cluster, number: int) -> None:
     seen = f"SELECT COUNT(*) FROM {here.url.database}.io_hours"
     wait_for(lambda: cluster.nodes[number].execute(seen) == [(1,)], seconds=30, what="the other node to have it")
     with pytest.raises(DatabaseBusy), engines.read(there) as reading:
-        assert usage.total(reading, b"AUTH_a", T, T + HOUR) == (1,) * CELL_COUNT
+        assert by_name.total(reading, b"AUTH_a", T, T + HOUR) == (1,) * CELL_COUNT
         with engines.write(here) as connection:
             dialect = dialects.of(connection)
             dialect.drop_partitions(connection, io_hours, [dialect.partitions(connection, io_hours)[0].name])
-        wait_for(lambda: usage.total(reading, b"AUTH_a", T, T + HOUR) != (1,) * CELL_COUNT, seconds=30, what="the refusal")
+        wait_for(lambda: by_name.total(reading, b"AUTH_a", T, T + HOUR) != (1,) * CELL_COUNT, seconds=30, what="the refusal")
     here.dispose()
     there.dispose()

@@ -20,6 +20,7 @@ from swiftstats.journal.spool import SegmentFile, Spool
 from swiftstats.store import schema, usage, writers
 from swiftstats.store.engine import read, write
 from swiftstats.store.losses import Loss
+from tests.support import by_name
 from tests.support.spools import GET, Clock, T, counters
 
 BEGIN, END = 0, STORED_MAX
@@ -103,12 +104,12 @@ class Host:
 def total(engine: Engine, name: str, begin: int = BEGIN, end: int = END) -> int:
     """Return what the store has of an account's GETs."""
     with read(engine) as connection:
-        return usage.total(connection, name.encode(), begin, end)[GET]
+        return by_name.total(connection, name.encode(), begin, end)[GET]
 
 
 def hours(engine: Engine, name: str) -> dict[int, int]:
     with read(engine) as connection:
-        return {period: row[GET] for period, row in usage.hours(connection, name.encode(), BEGIN, END)}
+        return {period: row[GET] for period, row in by_name.hours(connection, name.encode(), BEGIN, END)}
 
 
 def everything(engine: Engine) -> dict[str, dict[int, int]]:

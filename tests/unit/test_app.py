@@ -172,7 +172,7 @@ def test_database_errors(client: Client, monkeypatch: pytest.MonkeyPatch, error:
     def fail(*_: object, **__: object) -> None:
         raise error
 
-    monkeypatch.setattr(io.usage, "total_of", fail)
+    monkeypatch.setattr(io.usage, "total", fail)
     monkeypatch.setattr(io.usage, "hours", fail)
     for path in ("/io_sum", "/io_detail"):
         answer = client.get(path, RANGE)
@@ -185,7 +185,7 @@ def test_bugs(client: Client, monkeypatch: pytest.MonkeyPatch, caplog: pytest.Lo
     def fail(*_: object) -> None:
         raise RuntimeError("SELECT secret FROM accounts")
 
-    monkeypatch.setattr(io.usage, "total_of", fail)
+    monkeypatch.setattr(io.usage, "total", fail)
     answer = client.get("/io_sum", {**RANGE, "format": "xml"})
     assert (answer.status_int, answer.content_type) == (500, "application/xml")
     assert "secret" not in answer.text and "Traceback" not in answer.text

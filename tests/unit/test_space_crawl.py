@@ -307,7 +307,7 @@ def test_a_signal_ends_the_wait_for_what_failed(engine: Engine, tmp_path: Path, 
 
 
 def test_memory_does_not_grow_with_the_accounts(engine: Engine) -> None:
-    """Twenty thousand accounts, a tenth of them failing, take no more memory than two thousand."""
+    """Ten thousand accounts, a tenth of them failing, take no more memory than two thousand."""
     def peak(count: int) -> int:
         class Counted(Listed):
             def read(self, item: bytes) -> Report | None:
@@ -323,7 +323,7 @@ def test_memory_does_not_grow_with_the_accounts(engine: Engine) -> None:
         finally:
             tracemalloc.stop()
 
-    few, many = peak(2_000), peak(20_000)
+    few, many = peak(2_000), peak(10_000)
     assert many < 1.5 * few, (few, many)
 
 
@@ -355,10 +355,10 @@ def test_containers_are_written_by_rows(engine: Engine, monkeypatch: pytest.Monk
             tracemalloc.stop()
 
     peak(3)
-    few = peak(30)
+    few = peak(12)
     monkeypatch.setattr(space, "add_reports", counted)
-    many = peak(90)
-    assert sum(rows) == 90 * 1001 and max(rows) <= batches.ROWS + 1001
+    many = peak(36)
+    assert sum(rows) == 36 * 1001 and max(rows) <= batches.ROWS + 1001
     assert many < 1.3 * few, (few, many)
 
 

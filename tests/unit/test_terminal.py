@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import os
 import pty
 import re
@@ -79,9 +81,11 @@ class Terminal:
 
 
 def piped(conf: str, *words: str) -> str:
-    done = subprocess.run([sys.executable, "-m", "swiftstats", "--config", conf, *words], capture_output=True, text=True,
-                          check=True, timeout=WAIT)
-    return done.stdout
+    """Return what a command writes where no terminal is."""
+    written = io.BytesIO()
+    with contextlib.redirect_stdout(io.TextIOWrapper(written, write_through=True)):
+        assert main(["--config", conf, *words]) == 0
+        return written.getvalue().decode()
 
 
 @pytest.mark.parametrize("words", ["top", "status", "petname list", "petname list --groups", "server list", "usage 7f6a",
@@ -95,8 +99,11 @@ def test_a_pipe_gets_no_decoration(conf: str, words: str) -> None:
 
 def test_top_in_a_pipe(conf: str) -> None:
     """Once, the busiest first, every figure exact; by bytes another one is."""
-    assert piped(conf, "top") == ("Account\tPetname\tRequests\tBytes in\tBytes out\nAUTH_b\t\t30\t0\t0\n"
-                                  f"AUTH_7f6a\t物理/実験室\t3\t0\t{HUGE}\n(other)\t\t0\t0\t0\n")
+    done = subprocess.run([sys.executable, "-m", "swiftstats", "--config", conf, "top"], capture_output=True, text=True,
+                          check=True, timeout=WAIT)
+    assert done.stdout == piped(conf, "top") == (
+        "Account\tPetname\tRequests\tBytes in\tBytes out\nAUTH_b\t\t30\t0\t0\n"
+        f"AUTH_7f6a\t物理/実験室\t3\t0\t{HUGE}\n(other)\t\t0\t0\t0\n")
     lines = piped(conf, "top", "--by", "bytes_out", "--lines", "1").splitlines()
     assert [line.split("\t")[0] for line in lines] == ["Account", "AUTH_7f6a", "(other)"]
     assert lines[-1] == "(other)\t\t30\t0\t0"
