@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -14,6 +13,8 @@ from pathlib import Path
 from types import TracebackType
 
 import pymysql
+
+from swiftstats.demo.processes import free_port
 
 INSTALL = "apt-get install -y --no-install-recommends mariadb-server"
 #: Where Debian puts what a user's PATH may not show.
@@ -59,7 +60,7 @@ class MariaDB:
             self._make_data(data)
         self._made = True
         if not self.port:
-            self.port = _free_port()
+            self.port = free_port()
         command = [
             *self._prefix, self._mariadbd, "--no-defaults", *self._as_root, f"--datadir={data}", f"--socket={self.folder}/s.sock",
             f"--port={self.port}", "--bind-address=127.0.0.1", f"--pid-file={self.folder}/pid", "--skip-name-resolve",
@@ -172,9 +173,3 @@ def find(program: str, install: str = INSTALL) -> str:
     if found is None:
         raise MariaDBError(f"{program} is missing, and tests need a real MariaDB; install it with: {install}")
     return found
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
