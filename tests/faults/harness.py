@@ -156,13 +156,17 @@ class Harness:
         """Wait no longer for a writer, as an operator does whose spool is gone."""
         self.plain.command("server", "retire", host.name, "--writer", incarnation, "--yes")
 
+    def live(self, server: str) -> set[str]:
+        """Return the incarnations of a server's writers that the site waits for."""
+        with engines.read(self.engine) as connection:
+            return {writer.incarnation for one in writers.servers(connection) if one.name == server
+                    for writer in one.writers if writer.live}
+
     def spool_has_gone(self, host: Host) -> None:
         """Wait no longer for the writers that a spool held: one may have had counts yet to come. Its archive has gone too."""
         self.unarchived.update(host.load.seen)
         now = host.incarnation()
-        with engines.read(self.engine) as connection:
-            lost = [writer.incarnation for server in writers.servers(connection) if server.name == host.name
-                    for writer in server.writers if writer.live and writer.incarnation != now]
+        lost = self.live(host.name) - {now}
         assert lost, f"{host.name} still has the spool of {now}"
         for incarnation in lost:
             self.retire(host, incarnation)

@@ -106,6 +106,8 @@ def power_cut(harness: Harness, chance: random.Random) -> None:
             host.proxy.start()
             host.flusher.start()
             host.load.work(20)
+            # Who came before the cut is ended by its successor's second close; retired sooner, that would never come.
+            wait_for(lambda: harness.live(name) == {host.incarnation()}, seconds=60, what=f"{name} to end its predecessor")
         host.flush()
         _check(harness, host.load, finished, history.before(synced), cut - synced)
         harness.retire(host, host.incarnation())
