@@ -26,10 +26,10 @@ faults: lint programs ## break a whole site at random, for SECONDS (3600), by SE
 	$(BIN)/python -m tests.faults --seconds $(SECONDS) $(if $(SEED),--seed $(SEED)) $(ARGS)
 	$(BIN)/python -m pytest -rA tests/faults/slow_galera.py
 
-bench: $(VENV)/.installed-bench programs ## measure against the floor and the peers, into docs/performance.md (half an hour)
+bench: $(VENV)/.installed-bench programs ## measure against the floor and the peers, into docs/performance.md (under an hour)
 	$(BIN)/python -m bench $(ARGS)
 
-test-fast: $(VENV)/.installed-test ## run what needs no server, on all processors: about a minute
+test-fast: $(VENV)/.installed-test ## run what needs no server, on all processors: under a minute
 	$(BIN)/python -m pytest -n auto --dist worksteal -m "not mariadb and not swift and not keystone and not crash and not faults" tests/unit tests/docs $(ARGS)
 
 screens: $(VENV)/.installed-test programs ## take the pictures of the pages for docs/images, of the demo

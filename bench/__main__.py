@@ -2,7 +2,8 @@
 
     python -m bench [--quick] [NAME ...]
 
-Figures go to docs/performance/NAME.json. Half an hour; `--quick` takes smaller stores, and is good for a first look only.
+Figures go to docs/performance/NAME.json. Three quarters of an hour; `--quick` takes smaller stores, and is good for a first look
+only.
 """
 
 from __future__ import annotations
