@@ -15,7 +15,7 @@ from typing import Any, Callable
 
 from bench.filter import ENVIRON, HEADERS, NoJournal, small, started
 from swiftstats.collect.answer import passing
-from swiftstats.collect.body import counting
+from swiftstats.collect.body import RequestBody, put_read
 from swiftstats.collect.exchange import Exchange
 from swiftstats.collect.meter import PASSED_OUT, Meter
 from swiftstats.fields import CELL_INDEX
@@ -37,7 +37,16 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         real = Meter(spool=folder + "/spool", server="bench")
         nowhere = Meter(spool="unused", counters=NoJournal())
-        exchange = Exchange(nowhere, GET, started)
+        def begun() -> Exchange:
+            exchange = Exchange()
+            exchange.begin(nowhere, GET, started, "GET")
+            return exchange
+
+        def wrapped() -> None:
+            exchange.input = None
+            put_read(RequestBody(), exchange.read)
+
+        exchange = begun()
         segment, row = real.add("AUTH_bench", ADDS, True)
         counters: Any = real.counters
 
@@ -46,7 +55,7 @@ def main() -> int:
             exchange.handed_out()
 
         def iterate() -> None:
-            done = Exchange(nowhere, GET, started)
+            done = begun()
             done.counted = True
             chunks = passing(small(GET, started), done)  # type: ignore[arg-type]
             next(chunks)
@@ -56,10 +65,10 @@ def main() -> int:
         exchange.start_response("200 OK", HEADERS)
         steps: dict[str, Callable[[], Any]] = {
             "a call of a function that does nothing": lambda: None,
-            "an exchange": lambda: Exchange(nowhere, GET, started),
+            "an exchange": begun,
             "its start_response, with twenty headers": lambda: exchange.start_response("200 OK", HEADERS),
             "its body, iterated (exchange and application included)": iterate,
-            "the request body's wrapper": lambda: counting(None, exchange),
+            "the request body's wrapper": wrapped,
             "the count of a GET, without a journal": count,
             "the journal's addition": lambda: real.add("AUTH_bench", ADDS, True),
             "of that: its lock": lambda: (counters._lock.acquire(), counters._lock.release()),

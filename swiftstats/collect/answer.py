@@ -45,7 +45,7 @@ def passing(answer: GeneratorType[bytes, Any, Any], exchange: Exchange) -> Itera
             except TypeError:  # no bytes: the server's complaint, not ours
                 pass
             yield chunk
-        if not exchange.counted or exchange.waiting_in or exchange.waiting_out:
+        if not exchange.counted:
             exchange.end()
     except GeneratorExit as error:
         if answer.gi_frame is None:  # it is the application's own

@@ -14,14 +14,6 @@ from swiftstats.collect.exchange import Exchange
 _OTHER_READS = ("read1", "readinto", "readinto1")
 
 
-def counting(server_input: Any, exchange: Exchange) -> RequestBody:
-    """Return what the application gets for the server's `wsgi.input`."""
-    exchange.input = server_input
-    body = RequestBody()
-    put_read(body, exchange.read)
-    return body
-
-
 class RequestBody:
     """`wsgi.input` of one exchange, in the exchange's thread.
 
@@ -80,5 +72,5 @@ class RequestBody:
         return data
 
 
-#: A plain assignment goes to the server's object; this fills our own slot.
+#: A plain assignment goes to the server's object; this fills our own slot, with an exchange's `read`.
 put_read: Callable[[RequestBody, Callable[..., bytes]], None] = RequestBody.__dict__["read"].__set__

@@ -16,9 +16,9 @@ An exchange belongs to one thread; the journal behind it does not.
 
 from __future__ import annotations
 
-from typing import Any, Callable, Optional, Tuple
+from typing import Any, Callable, Dict, Optional, Tuple
 
-from swiftstats.collect.classify import ALWAYS, KINDS, PLAIN, may_be_s3, outcome, proves, whose
+from swiftstats.collect.classify import ALWAYS, KINDS, PLAIN, Line, answered, may_be_s3, outcome, proves, whose
 from swiftstats.collect.classify import NEVER as NEVER_PROVES
 from swiftstats.collect.meter import PASSED_IN, PASSED_OUT, UNBILLED_IN, UNBILLED_OUT, Meter, with_bytes
 from swiftstats.fields import UNKNOWN
@@ -33,6 +33,9 @@ NEVER = 2**63
 CLIENT_GONE = 499
 #: The status of a request that died, or whose application never gave one.
 FAILED = 500
+
+#: What classify.PLAIN knows of a method that it does not know.
+NO_LINES: Dict[str, Line] = {}
 
 #: A size that a reader did not give; what it then is, is the server's affair.
 UNSAID: Any = object()
@@ -55,25 +58,26 @@ class Exchange:
 
     `waiting_in` and `waiting_out` are bytes that passed and are not counted; at `room_in` and `room_out` they are due.
     `due` bytes of the body are to come that are not counted; NEVER, where nobody said how many.
-    `input` is the server's `wsgi.input`, where body.py gave it; `broken` is what reading from the client raised, or writing to
-    it. `_adds` is what the answer adds, where classify.PLAIN knows it.
+    `input` is the server's `wsgi.input`, where the filter gave it; `broken` is what reading from the client raised, or writing to
+    it. `_cell` is where the request adds one, and nowhere else, where classify.PLAIN knows its answer.
     """
 
     __slots__ = ("waiting_in", "waiting_out", "room_in", "room_out", "due", "counted", "input", "broken", "_meter", "_environ",
-                 "_server", "_write", "_method", "_path", "_may_be_s3", "_status", "_adds", "_from_s3", "_account", "_credit")
+                 "_server", "_write", "_method", "_path", "_may_be_s3", "_status", "_cell", "_from_s3", "_account", "_credit")
 
     input: Any
     broken: Optional[BaseException]
-    _adds: Optional[Tuple[int, ...]]
+    _cell: Optional[int]
     _account: Optional[str]
     _credit: Optional[Credit]
 
-    def __init__(self, meter: Meter, environ: Any, start_response: Any) -> None:
+    def begin(self, meter: Meter, environ: Any, start_response: Any, method: str) -> None:
+        """Begin with a request. PERF: bench/filter.py; an `__init__` is called slowly."""
         self._meter = meter
         self._environ = environ
         self._server = start_response
         # Read before the application is called: COPY and domain_remap rewrite them.
-        self._method: str = environ["REQUEST_METHOD"]
+        self._method = method
         self._path: str = environ.get("PATH_INFO", "")
         self._may_be_s3 = "HTTP_AUTHORIZATION" in environ or environ.get("QUERY_STRING")
         self.waiting_in = self.waiting_out = self._status = 0
@@ -81,23 +85,25 @@ class Exchange:
         self.room_out = 0  # the first chunk is looked at: by then there is a status
         self.due = NEVER
         self._from_s3 = self.counted = False
-        self._adds = self._account = self._credit = self.broken = None
+        self._cell = self._account = self._credit = self.broken = None
 
     # What the application calls
 
     def start_response(self, status: str, headers: Any, exc_info: Any = None) -> Any:
         """Pass the status on, and look at it; where the server raises there is no status."""
         try:
-            write = self._server(status, headers) if exc_info is None else self._server(status, headers, exc_info)
+            server = self._server
+            write = server(status, headers) if exc_info is None else server(status, headers, exc_info)
         finally:
             exc_info = None
         try:
-            self._status, self._adds = PLAIN.get((self._method, status)) or (int(status[:3]), None)
+            self._status, self._cell, is_empty = PLAIN.get(self._method, NO_LINES).get(status) or answered(self._method, status)
             self._from_s3 = False
             self.due = NEVER
             if type(headers) is not list or self._may_be_s3:
                 self._look_through(headers)
-            else:  # PERF: bench/filter.py; Swift tells the length among the first of many, and no S3 layer has answered
+            elif not is_empty:
+                # PERF: bench/filter.py; Swift tells the length among the first of many, and no S3 layer has answered
                 for name, value in headers:
                     if name == "Content-Length":
                         try:
@@ -107,8 +113,8 @@ class Exchange:
                             continue
                 else:
                     self._look_through(headers)
-            if self._method == "HEAD" or self._status == 204 or self._status == 304:
-                self.due = 0  # whatever the headers say (RFC 9110)
+            if is_empty:
+                self.due = 0
         except Exception:
             self._meter.trouble()
         if write is None:
@@ -267,21 +273,24 @@ class Exchange:
         PERF: bench/filter.py; what nearly all requests are takes half the steps of `_count`, which does the same. (The journal
         counts a name that is too long as unknown, too.)
         """
-        increments, environ, path = self._adds, self._environ, self._path
+        cell, environ, path = self._cell, self._environ, self._path
         parts = path.split("/", 3)
-        if (increments is None or self._credit is not None or self._from_s3 or environ.get("PATH_INFO") is not path
+        if (cell is None or self._credit is not None or self._from_s3 or environ.get("PATH_INFO") is not path
                 or "swift.backend_path" in environ or len(parts) < 3 or parts[0] or parts[1] != "v1" or not parts[2]):
             self._count(self._status)
             return
         self.counted = True
         self.room_in = MIB
-        if self.waiting_in:
-            increments += (PASSED_IN, self.waiting_in)
-        if self.waiting_out and self._method != "HEAD":
-            increments += (PASSED_OUT, self.waiting_out)
+        bytes_in, bytes_out = self.waiting_in, self.waiting_out if self._method != "HEAD" else 0
         self.waiting_in = self.waiting_out = 0
+        increments: Tuple[int, ...]
+        if bytes_in:
+            increments = (cell, 1, PASSED_IN, bytes_in, PASSED_OUT, bytes_out) if bytes_out else (cell, 1, PASSED_IN, bytes_in)
+        else:
+            increments = (cell, 1, PASSED_OUT, bytes_out) if bytes_out else (cell, 1)
         self._account = account = parts[2]
-        self._meter.add(account, increments, True)
+        add = self._meter.add  # PERF: bench/filter.py; what an attribute holds is called slowly before it is taken
+        add(account, increments, True)
 
     def _count(self, status: int, cut: bool = False) -> None:
         """Count the request with the bytes that wait: once."""
@@ -294,7 +303,7 @@ class Exchange:
         increments = with_bytes(increments, *self._take(), billable)
         if account is not None:
             self._meter.add(account, increments, self._proves(proof, status))
-        self._status, self._adds = status, None  # it decides on bytes that pass hereafter
+        self._status, self._cell = status, None  # it decides on bytes that pass hereafter
 
     def _count_passed(self) -> None:
         """Count the bytes that wait; before there is a status, as billable and as whose they seem."""
@@ -312,7 +321,7 @@ class Exchange:
             return
         if not status:
             billable, evidence = True, False
-        elif self._adds is not None:  # PERF: bench/filter.py; what is below, known
+        elif self._cell is not None:  # PERF: bench/filter.py; what is below, known
             billable, evidence = True, account is not UNKNOWN
         else:
             _, billable, proof = outcome(KINDS.get(self._method, "OTHER"), status, False)

@@ -62,8 +62,9 @@ class Logged:
         if claim is None:
             self.unmetered += 1
             return
-        first = periods.floor(line.start - EDGE_SECONDS, self.seconds)
-        last = periods.floor(line.end + EDGE_SECONDS, self.seconds)
+        # The clock may have been set back meanwhile, and the line end before it starts.
+        first = periods.floor(min(line.start, line.end) - EDGE_SECONDS, self.seconds)
+        last = periods.floor(max(line.start, line.end) + EDGE_SECONDS, self.seconds)
         if last < self.begin or first >= self.end:
             self.outside += 1
             return

@@ -120,6 +120,20 @@ def test_what_lasts_over_an_edge_may_stand_on_either_side(site: Site, capsys: py
         (each["period"], each["figure"], each["difference"]) for each in found]
 
 
+@pytest.mark.parametrize("counted", [T, T + HOUR, T + 2 * HOUR])
+@pytest.mark.parametrize("step", [-2 * HOUR, 2 * HOUR])
+def test_a_clock_that_was_set_meanwhile(site: Site, capsys: pytest.CaptureFixture[str], step: int, counted: int) -> None:
+    """A line that ends hours before it starts, or after, may have been counted by either clock; the sum is exact."""
+    begin = T + 100 if step > 0 else T + 100 + 2 * HOUR
+    lines = [get(T + 10), get(begin, seconds=step), get(T + 3 * HOUR, path="/v1/AUTH_b")]
+    site.meter(T, {NAME: {"get_count": 1, "passed_out": 1000}})
+    site.meter(counted, {NAME: {"get_count": 1, "passed_out": 1000}})
+    site.meter(T + 3 * HOUR, {b"AUTH_b": {"get_count": 1, "passed_out": 1000}})
+    assert site.verify(capsys, lines) == (0, [])
+    status, found = site.verify(capsys, lines[:1] + lines[2:])
+    assert status == 1 and {(each["figure"], each["difference"]) for each in found} == {("GET", 1), ("bytes_out", 1000)}
+
+
 def test_a_client_that_left(site: Site, capsys: pytest.CaptureFixture[str]) -> None:
     """499 may stand for any status where little was sent; as many requests, and as many bytes, there must be."""
     gone = get(T + 10, status=499)
