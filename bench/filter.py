@@ -273,7 +273,9 @@ def measure(name: str, app: Any, method: str, times: int, units: int, ways: dict
     targets = [Target("filter to dict", case.ratio("filter"), 2)]
     targets += [Target(f"filter to {way}, one in", 1 / case.ratio("filter", way), 60, most=False)
                 for way in beyond if way.startswith("ceilometer")]
-    return Case(name, "ns", "dict", beyond, tuple(targets))
+    floors = {f"least journal to {way}, one in": round(1 / case.ratio("least journal", way), 1)
+              for way in beyond if way.startswith("ceilometer")}
+    return Case(name, "ns", "dict", beyond, tuple(targets), floors)
 
 
 def main() -> int:
