@@ -31,7 +31,7 @@ def register(host: Host) -> int:
     def body(connection: Connection) -> tuple[Writer, int | None, list[Predecessor]]:
         database_now = engines.clock(connection)
         # By the earlier clock: a writer has closed what lies before its first period, and that may not be still to come.
-        first_period = _first_period(host, connection, segments, now if database_now is None else min(now, database_now))
+        first_period = _first_period(host, connection, now if database_now is None else min(now, database_now))
         predecessor = host.identity.predecessors[0] if host.identity.predecessors else None
         own = host.register(connection, host.identity.incarnation, predecessor, first_period, by_itself=True)
         return own, database_now, succession.predecessors(connection, own.incarnation, host.identity.predecessors)
@@ -62,16 +62,29 @@ def _say_who_lives(host: Host, predecessors: list[Predecessor]) -> None:
             logger.info("this spool was copied from server %s, which lives and is waited for by itself", writer.server)
 
 
-def _first_period(host: Host, connection: Connection, segments: list[SegmentFile], now: int) -> int:
+def _first_period(host: Host, connection: Connection, now: int) -> int:
     """Return where a new writer begins: where this spool's shipping stopped, or its predecessor did in this database."""
     shipped = host.control.get(SHIPPED_THROUGH)
     if not shipped:
-        return min([periods.floor(now, host.config.period_seconds), *(segment.start for segment in segments)])
+        return _beginning(host, now)
     before = [writers.find(connection, incarnation) for incarnation in host.identity.predecessors]
     stopped = [writer.closed_through for writer in before if writer is not None and not writer.ended]
     if not any(before):  # a database that never heard of us: all that the archive holds is to be shipped
         stopped.append(host.archive.begins or host.archive.oldest() or shipped)
     return min([shipped, *stopped])
+
+
+def _beginning(host: Host, now: int) -> int:
+    """Return where the writer of a new spool begins: now, or with its oldest segment.
+
+    Workers are told before the database is: were we killed in between, one whose clock is set back would count what is closed.
+    """
+    def begin() -> int:
+        return min([periods.floor(now, host.config.period_seconds), *(each.start for each in host.spool.list_segments())])
+
+    host.control.raise_to(CLOSED_THROUGH, begin())
+    host.control.sync()
+    return begin()  # listed again: from here on no worker makes a segment before the word (counters.py)
 
 
 def _without_halves(through: int, segments: list[SegmentFile], seconds: int) -> int:

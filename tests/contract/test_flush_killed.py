@@ -90,6 +90,30 @@ def test_killed_at_every_step(engine: Engine, tmp_path: Path, monkeypatch: pytes
     assert losses(engine) == []
 
 
+def test_first_sweep_killed_and_clock_set_back(engine: Engine, tmp_path: Path) -> None:
+    """Wherever a first sweep dies, what a worker then counts on a clock that was set back is not taken as closed."""
+    number = 1
+    while True:
+        host = Host(engine, tmp_path / str(number), server=f"proxy-{number}")
+        if number % 2:
+            host.count(f"proxy-{number}_a")
+        try:
+            with dying_at(number) as passed:
+                host.sweep(running=False)
+        except Killed:
+            pass
+        host.clock.now -= 2 * HOUR
+        host.step -= 2 * HOUR
+        host.count(f"proxy-{number}_a", 3)
+        host.later(4)
+        check(host)
+        if passed[0] < number:
+            break
+        number += 1
+    assert number > 15
+    assert losses(engine) == []
+
+
 def test_database_away_at_every_step(engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A database that goes away at any moment, for several sweeps, and during COMMIT, changes nothing in the end."""
     number, stride = 1, stride_of(engine, 2)
