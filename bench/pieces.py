@@ -37,6 +37,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         real = Meter(spool=folder + "/spool", server="bench")
         nowhere = Meter(spool="unused", counters=NoJournal())
+
         def begun() -> Exchange:
             exchange = Exchange()
             exchange.begin(nowhere, GET, started, "GET")
