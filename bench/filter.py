@@ -147,10 +147,11 @@ HEADERS = [
 ENVIRON = {
     "SCRIPT_NAME": "", "PATH_INFO": f"/v1/AUTH_{PROJECT}/container/object",
     "RAW_PATH_INFO": f"/v1/AUTH_{PROJECT}/container/object",
-    "QUERY_STRING": "", "SERVER_NAME": "127.0.0.1", "SERVER_PORT": "8080", "SERVER_PROTOCOL": "HTTP/1.1",
+    "CONTENT_TYPE": "application/octet-stream", "SERVER_NAME": "127.0.0.1", "SERVER_PORT": "8080", "SERVER_PROTOCOL": "HTTP/1.1",
     "GATEWAY_INTERFACE": "CGI/1.1", "REMOTE_ADDR": "192.0.2.17", "REMOTE_PORT": "40000", "wsgi.version": (1, 0),
     "wsgi.url_scheme": "http", "wsgi.errors": sys.stderr, "wsgi.multithread": True, "wsgi.multiprocess": False,
-    "wsgi.run_once": False, "swift.trans_id": "tx0000000000000000000000-0000000000", "swift.cache": None,
+    "wsgi.run_once": False, "headers_raw": (), "eventlet.input": None, "eventlet.posthooks": [], "eventlet.set_idle": None,
+    "swift.trans_id": "tx0000000000000000000000-0000000000", "swift.cache": None,
     "REMOTE_USER": f"test,test:tester,AUTH_{PROJECT}", "HTTP_X_IDENTITY_STATUS": "Confirmed",
     "HTTP_X_USER_ID": "1f0e9d8c7b6a4958a7b6c5d4e3f2a1b0", "HTTP_X_PROJECT_ID": PROJECT, "HTTP_X_ROLES": "member,reader",
     "HTTP_HOST": "swift.example.org",

@@ -94,13 +94,18 @@ def _proof(kind: str, status: int) -> int:
     return ALWAYS if status in (201, 204) else UNBORROWED
 
 
-#: What nearly all requests are: by method, and by status line, the Line that answers them. Only such as are billable and add one
-#: to one cell alone, and whose answer always proves the account real. PERF: bench/filter.py; any other line is read, and any
-#: other request looked at.
-PLAIN: Dict[str, Dict[str, Line]] = {
-    method: {f"{status.value} {status.phrase}": (status.value, cell, is_empty(method, status.value))
-             for status in HTTPStatus if outcome(method, status.value, False) == ((cell, 1), True, ALWAYS)}
-    for method, cell in METHOD_CELLS.items() if method != "OTHER"}
+def _line(method: str, status: int) -> Line:
+    increments, billable, proof = outcome(method, status, False)
+    is_plain = len(increments) == 2 and billable and proof == ALWAYS
+    return status, increments[0] if is_plain else None, is_empty(method, status)
+
+
+#: By method, and by status line as the standards have it, the Line that it is. It has a cell for what nearly all requests are:
+#: such as are billable and add one to one cell alone, and whose answer always proves the account real. PERF: bench/filter.py;
+#: any other line is read, and any other request looked at.
+LINES: Dict[str, Dict[str, Line]] = {
+    method: {f"{status.value} {status.phrase}": _line(method, status.value) for status in HTTPStatus}
+    for method in METHOD_CELLS if method != "OTHER"}
 
 
 def answered(method: str, line: str) -> Line:

@@ -16,9 +16,9 @@ An exchange belongs to one thread; the journal behind it does not.
 
 from __future__ import annotations
 
-from typing import Any, Callable, Dict, Optional, Tuple
+from typing import Any, Callable, Optional, Tuple
 
-from swiftstats.collect.classify import ALWAYS, KINDS, PLAIN, Line, answered, may_be_s3, outcome, proves, whose
+from swiftstats.collect.classify import ALWAYS, KINDS, LINES, answered, may_be_s3, outcome, proves, whose
 from swiftstats.collect.classify import NEVER as NEVER_PROVES
 from swiftstats.collect.meter import PASSED_IN, PASSED_OUT, UNBILLED_IN, UNBILLED_OUT, Meter, with_bytes
 from swiftstats.fields import UNKNOWN
@@ -33,9 +33,6 @@ NEVER = 2**63
 CLIENT_GONE = 499
 #: The status of a request that died, or whose application never gave one.
 FAILED = 500
-
-#: What classify.PLAIN knows of a method that it does not know.
-NO_LINES: Dict[str, Line] = {}
 
 #: A size that a reader did not give; what it then is, is the server's affair.
 UNSAID: Any = object()
@@ -59,7 +56,7 @@ class Exchange:
     `waiting_in` and `waiting_out` are bytes that passed and are not counted; at `room_in` and `room_out` they are due.
     `due` bytes of the body are to come that are not counted; NEVER, where nobody said how many.
     `input` is the server's `wsgi.input`, where the filter gave it; `broken` is what reading from the client raised, or writing to
-    it. `_cell` is where the request adds one, and nowhere else, where classify.PLAIN knows its answer.
+    it. `_cell` is where the request adds one, and nowhere else, where classify.LINES has a cell for its answer.
     """
 
     __slots__ = ("waiting_in", "waiting_out", "room_in", "room_out", "due", "counted", "input", "broken", "_meter", "_environ",
@@ -79,7 +76,7 @@ class Exchange:
         # Read before the application is called: COPY and domain_remap rewrite them.
         self._method = method
         self._path: str = environ.get("PATH_INFO", "")
-        self._may_be_s3 = "HTTP_AUTHORIZATION" in environ or environ.get("QUERY_STRING")
+        self._may_be_s3 = "HTTP_AUTHORIZATION" in environ or "QUERY_STRING" in environ and environ["QUERY_STRING"]
         self.waiting_in = self.waiting_out = self._status = 0
         self.room_in = MIB
         self.room_out = 0  # the first chunk is looked at: by then there is a status
@@ -97,9 +94,13 @@ class Exchange:
         finally:
             exc_info = None
         try:
-            self._status, self._cell, is_empty = PLAIN.get(self._method, NO_LINES).get(status) or answered(self._method, status)
-            self._from_s3 = False
-            self.due = NEVER
+            if self._status:  # an application may say another, until it hands out bytes (PEP 3333)
+                self._from_s3 = False
+                self.due = NEVER
+            try:
+                self._status, self._cell, is_empty = LINES[self._method][status]
+            except KeyError:
+                self._status, self._cell, is_empty = answered(self._method, status)
             if type(headers) is not list or self._may_be_s3:
                 self._look_through(headers)
             elif not is_empty:
@@ -228,7 +229,9 @@ class Exchange:
                 return  # an empty chunk before start_response
             if self.waiting_out >= self.due and not self.counted:
                 self._count_answered()
-            elif self.waiting_out >= MIB:
+                self.room_out = MIB
+                return
+            if self.waiting_out >= MIB:
                 self._count_passed()
             self.room_out = MIB if self.counted or self.due > MIB else self.due
         except Exception:
@@ -275,8 +278,8 @@ class Exchange:
         """
         cell, environ, path = self._cell, self._environ, self._path
         parts = path.split("/", 3)
-        if (cell is None or self._credit is not None or self._from_s3 or environ.get("PATH_INFO") is not path
-                or "swift.backend_path" in environ or len(parts) < 3 or parts[0] or parts[1] != "v1" or not parts[2]):
+        if (cell is None or self._credit is not None or self._may_be_s3 and (self._from_s3 or "swift.backend_path" in environ)
+                or environ.get("PATH_INFO") is not path or len(parts) < 3 or parts[0] or parts[1] != "v1" or not parts[2]):
             self._count(self._status)
             return
         self.counted = True

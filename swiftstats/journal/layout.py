@@ -41,7 +41,7 @@ R_HEAD, R_EVIDENCE, R_CELLS = 0, 1, 2
 R_NAME = R_CELLS + CELL_COUNT
 ROW_MARK = 0x5257
 
-#: A row's place is extent << PLACE_SHIFT | word in the extent.
+#: A row's place is extent << PLACE_SHIFT | the word of its first cell in the extent.
 PLACE_SHIFT = 20
 PLACE_MASK = (1 << PLACE_SHIFT) - 1
 

@@ -98,7 +98,7 @@ class Segment:
                 return self.proven[UNKNOWN]
             place = self.unproven[account] = self._new_row(name)
         if evidence:
-            self._extents[place >> PLACE_SHIFT][(place & PLACE_MASK) + R_EVIDENCE] = 1
+            self._extents[place >> PLACE_SHIFT][(place & PLACE_MASK) - R_CELLS + R_EVIDENCE] = 1
             self.proven[account] = self.unproven.pop(account)
         return place
 
@@ -113,7 +113,7 @@ class Segment:
             if header[H_STATE] != OPEN:
                 return False
             extent = self._extents[place >> PLACE_SHIFT]
-            base = (place & PLACE_MASK) + R_CELLS
+            base = place & PLACE_MASK
             length = len(increments)
             if length == 4:  # PERF: bench/filter.py; most requests add to two cells or one, and a loop costs more than a cell
                 extent[base + increments[0]] += increments[1]
@@ -152,7 +152,7 @@ class Segment:
         """Return the cells of every row, to say what was lost with the file."""
         cells = []
         for place in (*self.proven.values(), *self.unproven.values()):
-            base = (place & PLACE_MASK) + R_CELLS
+            base = place & PLACE_MASK
             cells.append(tuple(self._extents[place >> PLACE_SHIFT][base : base + CELL_COUNT]))
         return tuple(cells)
 
@@ -205,7 +205,7 @@ class Segment:
             extent[base + R_NAME + index] = int.from_bytes(padded[index * WORD : index * WORD + WORD], _ORDER)
         extent[base + R_HEAD] = layout.row_head(name)
         self._used = base + size
-        return (len(self._extents) - 1) << PLACE_SHIFT | base
+        return (len(self._extents) - 1) << PLACE_SHIFT | base + R_CELLS
 
 
 _ORDER = sys.byteorder

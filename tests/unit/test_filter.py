@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from swiftstats.collect.classify import PLAIN
+from swiftstats.collect.classify import LINES
 from swiftstats.collect.exchange import MIB
 from swiftstats.collect.filter import Filter
 from swiftstats.collect.meter import Meter
@@ -53,7 +53,8 @@ def test_a_request_is_counted_with_its_bytes(app: dict[str, Any], request_: dict
     assert len(journal.adds) == 1
 
 
-@pytest.mark.parametrize(("method", "line"), [(method, line) for method, lines in PLAIN.items() for line in lines], ids=" ".join)
+@pytest.mark.parametrize(("method", "line"), [
+    (method, line) for method, lines in LINES.items() for line, (_, cell, _) in lines.items() if cell is not None], ids=" ".join)
 def test_what_most_requests_are_is_counted_as_any_other(method: str, line: str) -> None:
     """An answer whose status line is known beforehand takes a shorter way, to the same cells and the same evidence."""
     adds = []
@@ -409,3 +410,20 @@ def test_the_second_status_counts(journal: Recorder, meter: Meter) -> None:
     seen = serve(Filter(app, meter), environ())
     assert [(status, exc_info) for status, _, exc_info in seen.starts] == [("200 OK", False), ("500 Internal Error", True)]
     assert journal.usage("AUTH_a") == {"server_errors": 1, "unbilled_bytes_out": 4}
+
+
+@pytest.mark.parametrize("first", [[("Content-Length", "10")], [("x-amz-request-id", "tx1")]], ids=["length", "S3"])
+def test_what_an_answer_said_first_is_forgotten(first: list[tuple[str, str]], journal: Recorder, meter: Meter) -> None:
+    """Where an application starts another answer in place of the first, nothing that the first one's headers said holds."""
+
+    def app(env: Any, start_response: Any) -> Any:
+        start_response("200 OK", first)
+        try:
+            raise Trouble
+        except Trouble:
+            import sys
+            start_response("200 OK", [], sys.exc_info())
+        return iter([b"abc"])
+
+    serve(Filter(app, meter), environ(HTTP_AUTHORIZATION="Bearer x"))
+    assert journal.usage("AUTH_a") == {"GET": 1, "bytes_out": 3}

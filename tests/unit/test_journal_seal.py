@@ -180,7 +180,7 @@ def test_looking_before_saying_busy_would_lose(explorer: Explorer, directory: st
         if not self.is_open():
             return False
         self.header[layout.H_BUSY] = 1
-        base = (place & layout.PLACE_MASK) + layout.R_CELLS
+        base = place & layout.PLACE_MASK
         self._extents[0][base + increments[0]] += increments[1]
         self.header[layout.H_BUSY] = 0
         return True
