@@ -227,9 +227,10 @@ def _walked(site: Site) -> tuple[int, tuple[int, ...]]:
 def _lines(site: Site) -> list[str | None]:
     template, after, found = [None, ",", (CELLS[2], CELLS[0]), "\n"], b"", []
     with engines.read(site.engine) as connection:
-        while written := many.lines(connection, BEGIN // DAY, template, after=after, limit=PAGE, petnames=False):
-            found.append(written.text)
-            after = written.last
+        while after is not None:
+            last = many.account_after(connection, after, offset=PAGE)
+            found.append(many.lines(connection, BEGIN // DAY, template, after=after, last=last, petnames=False))
+            after = last
     return found
 
 

@@ -199,7 +199,8 @@ OPTIONS = (
     Option("space", "os_project_domain_name", text, "Default", "name", "The domain of the project."),
     Option("api", "bind_host", text, "127.0.0.1", "address", "The address that the service listens on."),
     Option("api", "bind_port", whole(0, 65535), "8070", "port", "The port that the service listens on; 0: a free one."),
-    Option("api", "threads", whole(1, 1024), "8", "threads", "How many requests the service answers at once."),
+    Option("api", "threads", whole(1, 1024), "8", "threads",
+           "How many requests the service answers at once, with at most two connections to the database each."),
     Option("api", "auth", names("tokens", "keystone", "swift", "none"), None, "names",
            "Who may ask: `tokens`, `keystone`, `swift`, `none`, or several, comma separated. "
            "Without it the service refuses to start."),

@@ -56,7 +56,7 @@ def make_app(config: Config, *, pipeline: str | None = None, clock: Callable[[],
     pipeline: as of rules.from_config.
     """
     admit = rules.from_config(config, pipeline=pipeline)
-    engine = store.create(config.require("database"))
+    engine = store.create(config.require("database"), connections=2 * config.threads)  # two for a month of all accounts
     application = Application(config, engine=engine, rules=admit, clock=clock)
     try:
         application.service.check_schema()

@@ -56,9 +56,10 @@ def usage(service: Service, environ: Environ, given: TableGiven) -> Response:
                 yield form.page(page)
             elif form.stream is not None:
                 line = None if form.line is None else form.line(question)
-                found = table_lines.stream(connection, question, chosen, now=now, line=line)
-                yield found.header
-                yield from form.stream(Stream(found.header, sent.counted(found.rows), found.lines and sent.counted(found.lines)))
+                with table_lines.stream(service.engine, connection, question, chosen, now=now, line=line) as found:
+                    yield found.header
+                    lines = found.lines and sent.counted(found.lines)
+                    yield from form.stream(Stream(found.header, sent.counted(found.rows), lines))
 
     chunks = pieces()
     header = next(chunks)

@@ -70,7 +70,7 @@ def record(connection: Connection, losses: Iterable[Loss], writers: Mapping[str,
 def _send(engine: Engine, batch: list[PeriodRow], period: int, writers: Mapping[str, Writer], now: int,
           last: Callable[[Connection], None] | None) -> None:
     writer = writers[batch[0].incarnation]
-    pairs = [(row.name, row.cells) for row in batch]
+    pairs = [row[1:] for row in batch]
 
     def body(connection: Connection) -> None:
         usage.merge(connection, writer=writer, period=period, rows=pairs, now=now)

@@ -6,13 +6,16 @@ from typing import Iterable, Iterator
 
 #: The least that is sent at once, in characters; memory stays at about this, however long the answer is.
 CHUNK = 16384
+#: The most, in bytes: waitress writes what it is given beyond a MiB to a file first.
+MOST = 1 << 18
 
 
 def chunks(pieces: Iterable[str], *, cut: str = "") -> Iterator[bytes]:
-    """Yield `pieces` as UTF-8 in chunks of about CHUNK; where they fail half-way, yield `cut` and raise what they raised.
+    """Yield `pieces` as UTF-8 in chunks from about CHUNK to MOST.
 
-    `cut` is for formats that look whole when their end is missing: it makes them malformed, since a proxy that speaks
-    HTTP/1.0 with the service cannot tell an early end from the end.
+    Where they fail half-way, this yields `cut` and raises what they raised. `cut` is for formats that look whole when their
+    end is missing: it makes them malformed, since a proxy that speaks HTTP/1.0 with the service cannot tell an early end from the
+    end.
     """
     waiting: list[str] = []
     size = 0
@@ -21,7 +24,7 @@ def chunks(pieces: Iterable[str], *, cut: str = "") -> Iterator[bytes]:
             waiting.append(piece)
             size += len(piece)
             if size >= CHUNK:
-                yield "".join(waiting).encode()
+                yield from _sliced("".join(waiting).encode())
                 waiting, size = [], 0
     except Exception:
         if cut:
@@ -29,3 +32,8 @@ def chunks(pieces: Iterable[str], *, cut: str = "") -> Iterator[bytes]:
         raise
     if waiting:
         yield "".join(waiting).encode()
+
+
+def _sliced(text: bytes) -> Iterator[bytes]:
+    for start in range(0, len(text), MOST):
+        yield text[start:start + MOST]

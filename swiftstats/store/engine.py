@@ -22,13 +22,15 @@ DRIVERS = {
     "mysql": "mysql+pymysql", "mysql+pymysql": "mysql+pymysql",
     "mariadb": "mysql+pymysql", "mariadb+pymysql": "mysql+pymysql",
 }
+#: Connections that a process keeps open once it had as many.
+KEPT = 5
 EXPECTED = "mysql+pymysql://USER:PASSWORD@HOST/NAME or sqlite:////PATH"
 
 
-def create(url: str, *, patient: bool = False) -> Engine:
+def create(url: str, *, patient: bool = False, connections: int = 15) -> Engine:
     """Return an engine for a database's URL; nothing is connected yet. Raises ConfigError, without the password.
 
-    `patient`: a statement may take as long as it takes.
+    `patient`: a statement may take as long as it takes. `connections`: the most at once, of which a few stay open.
     """
     try:
         parsed = sqlalchemy.make_url(url)
@@ -41,7 +43,9 @@ def create(url: str, *, patient: bool = False) -> Engine:
     parsed = parsed.set(drivername=DRIVERS[parsed.drivername])
     dialect = dialects.DIALECTS[parsed.get_backend_name()]
     arguments = dialect.connect_arguments(parsed, patient=patient)
-    engine = sqlalchemy.create_engine(parsed, connect_args=arguments, pool_pre_ping=True, hide_parameters=True)
+    kept = min(KEPT, connections)
+    engine = sqlalchemy.create_engine(parsed, connect_args=arguments, pool_pre_ping=True, hide_parameters=True,
+                                      pool_size=kept, max_overflow=connections - kept)
 
     @event.listens_for(engine, "connect")
     def connected(dbapi_connection: object, record: object) -> None:

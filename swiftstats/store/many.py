@@ -16,7 +16,6 @@ from swiftstats import periods
 from swiftstats.fields import added
 from swiftstats.periods import DAY
 from swiftstats.store import dialects, parts, ranges, space_sums, upsert
-from swiftstats.store.dialects import Written
 from swiftstats.store.parts import Cells, Owner
 from swiftstats.store.ranges import DAYS, HOURS, MONTHS, Part
 from swiftstats.store.schema import accounts
@@ -100,14 +99,21 @@ def month_of(connection: Connection, begin: int, end: int) -> Optional[int]:
     return begin // DAY if len(cover) == 1 and cover[0].kind == MONTHS and periods.next_month(begin // DAY) * DAY == end else None
 
 
-def lines(connection: Connection, month: int, template: Sequence[str | None | tuple[str, Optional[str]]], *, after: bytes,
-          limit: int, petnames: bool) -> Optional[Written]:
-    """Return what an answer says of the `limit` accounts after `after` in a month, each with anything a line; None: no more.
+def account_after(connection: Connection, after: bytes, *, offset: int) -> Optional[bytes]:
+    """Return the name of the account that is the `offset`th after `after`; None where there are fewer."""
+    query = select(accounts.c.name).where(accounts.c.name > after).order_by(accounts.c.name)
+    found = connection.execute(query.limit(1).offset(offset - 1)).scalar()
+    return None if found is None else bytes(found)
 
-    A line is put together of text, the account's name (None), and cells less cells, (plus, minus). `petnames`: whether any
-    account has one; where one of these does, they are to be written elsewhere.
+
+def lines(connection: Connection, month: int, template: Sequence[str | None | tuple[str, Optional[str]]], *, after: bytes,
+          last: Optional[bytes], petnames: bool) -> Optional[str]:
+    """Return what an answer says of a month of the accounts after `after`, up to `last` (None: all), each with anything a line.
+
+    A line is put together of text, the account's name (None), and cells less cells, (plus, minus). None where they are to be
+    written elsewhere: some of these accounts have a name that does not stand for itself, or, with `petnames`, a petname.
     """
-    return dialects.of(connection).lines(connection, month, template, after, limit, petnames)
+    return dialects.of(connection).lines(connection, month, template, after, last, petnames)
 
 
 def top(connection: Connection, begin: int, end: int, *, plus: Sequence[str], minus: Sequence[str] = (), limit: int,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Collection, Sequence
+from types import MappingProxyType
+from typing import Any, Collection, Mapping, Sequence
 
 from sqlalchemy import Connection, Table, UniqueConstraint, bindparam, select
 
@@ -13,19 +14,22 @@ from swiftstats.store.schema import accounts
 NAMES = 900
 #: So many accounts are looked up at once; more than a few as a range of the dictionary, where it holds at most so many for each.
 LOOKED_UP, FEW, CLOSE = 5000, 50, 2
+_NOTHING: Mapping[str, int] = MappingProxyType({})
 #: Whether a range holds more than `most` accounts.
 _FURTHER = (select(accounts.c.id).where(accounts.c.name.between(bindparam("first"), bindparam("last")))
             .order_by(accounts.c.name).limit(1).offset(bindparam("most")))
 
 
-def maximum(connection: Connection, table: Table, rows: Sequence[Sequence[Any]], greatest: Sequence[str]) -> None:
+def maximum(connection: Connection, table: Table, rows: Sequence[Sequence[Any]], greatest: Sequence[str], *,
+            same: Mapping[str, int] = _NOTHING) -> None:
     """Insert rows, in the order given; where a row's key is there, each column of `greatest` keeps the greater value.
 
-    A row has every column of the table in its order, but not an id that numbers itself. The key is the primary key, or the
-    unique constraint where that is such an id. Rows in key order keep concurrent writers from deadlock.
+    A row has every column of the table in its order, but not an id that numbers itself, nor those that are the `same` in each
+    row. The key is the primary key, or the unique constraint where that is such an id. Rows in key order keep concurrent writers
+    from deadlock.
     """
     if rows:
-        dialects.of(connection).maximum(connection, table, _key(table), greatest, rows)
+        dialects.of(connection).maximum(connection, table, _key(table), greatest, rows, same)
 
 
 def latest(connection: Connection, table: Table, rows: Sequence[Sequence[Any]], order: Sequence[str] = ()) -> None:
@@ -61,8 +65,7 @@ def _ids(connection: Connection, names: Sequence[bytes]) -> dict[bytes, int]:
 def add_accounts(connection: Connection, names: Collection[bytes], now: int) -> dict[bytes, int]:
     """Return the ids of accounts, having added those that are new."""
     found = account_ids(connection, names)
-    missing = sorted(set(names) - found.keys())
-    if missing:
+    if len(found) < len(names) and (missing := sorted(set(names) - found.keys())):
         # Another writer may add the same name at the same time: who comes second waits, and finds the first's id.
         maximum(connection, accounts, [(name, now) for name in missing], ())
         found.update(account_ids(connection, missing))

@@ -12,6 +12,7 @@ from sqlalchemy import Engine
 
 from swiftstats import migrations
 from swiftstats.store import engine as engines
+from swiftstats.store.dialects import mysql_sent
 from tests.support.hosts import Host
 
 
@@ -20,6 +21,12 @@ def tmp_path() -> Iterator[Path]:
     """A folder in memory where there is one: thousands of syncs to a disk would show nothing that a process can see."""
     with tempfile.TemporaryDirectory(dir="/dev/shm" if os.access("/dev/shm", os.W_OK) else None) as folder:
         yield Path(folder)
+
+
+@pytest.fixture(autouse=True)
+def every_row_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Few rows go to MariaDB as many do; test_store_sent.py has both ways, and faults and Swift's cases have few."""
+    monkeypatch.setattr(mysql_sent, "FEW", 1)
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
 from swiftstats.fields import FIELDS, STORED_MAX
 from swiftstats.flush.rollup import roll_up
@@ -53,10 +53,10 @@ def test_the_same_to_the_byte(engine: Engine, monkeypatch: pytest.MonkeyPatch, f
     monkeypatch.setattr(table_lines, "BATCH", batch)
     asked = question(fields=fields)
     with engines.read(engine) as connection:
-        rows = table.stream(connection, asked, EVERYTHING, now=T)
-        lines = table_lines.stream(connection, asked, EVERYTHING, now=T, line=form.line(asked))
-        assert (lines.lines is not None) == dialects.of(connection).writes_lines
-        assert b"".join(form.stream(lines)) == b"".join(form.stream(rows))
+        rows = b"".join(form.stream(table.stream(connection, asked, EVERYTHING, now=T)))
+        with table_lines.stream(engine, connection, asked, EVERYTHING, now=T, line=form.line(asked)) as lines:
+            assert (lines.lines is not None) == dialects.of(connection).writes_lines
+            assert b"".join(form.stream(lines)) == rows
 
 
 def test_only_a_month_that_is_rolled_up(engine: Engine) -> None:
@@ -64,13 +64,18 @@ def test_only_a_month_that_is_rolled_up(engine: Engine) -> None:
     seed(engine, rolled=False)
     asked = question()
     with engines.read(engine) as connection:
-        assert table_lines.stream(connection, asked, EVERYTHING, now=T, line=table_csv.line(asked)).lines is None
+        assert not are_lines(engine, connection, asked)
     for _ in roll_up(engine, holder="test", period_seconds=HOUR):
         pass
     others = [question(end="2012-12"), question(granularity="day"), question(by="account,server"), question(order="-GET"),
               question(fields="GET,byte_hours"), question(begin="2012-10-22")]
     with engines.read(engine) as connection:
         for other in others:
-            assert table_lines.stream(connection, other, EVERYTHING, now=T, line=table_csv.line(other)).lines is None, other
+            assert not are_lines(engine, connection, other), other
         for some in (Selection((b"AUTH_a",), ()), Selection((), (b"AUTH_",))):
-            assert table_lines.stream(connection, asked, some, now=T, line=table_csv.line(asked)).lines is None
+            assert not are_lines(engine, connection, asked, some)
+
+
+def are_lines(engine: Engine, connection: Connection, asked: TableQuestion, some: Selection = EVERYTHING) -> bool:
+    with table_lines.stream(engine, connection, asked, some, now=T, line=table_csv.line(asked)) as found:
+        return found.lines is not None

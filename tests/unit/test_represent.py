@@ -18,7 +18,7 @@ from swiftstats.query.freshness import Header
 from swiftstats.query.io import Detail, Sum
 from swiftstats.query.question import Fault, Question
 from swiftstats.represent import as_csv, as_json, as_table, as_xml
-from swiftstats.represent.chunks import CHUNK, chunks
+from swiftstats.represent.chunks import CHUNK, MOST, chunks
 
 T = 1_350_892_800  # 2012-10-22 08:00:00
 HOUR = 3600
@@ -158,6 +158,13 @@ def test_chunks() -> None:
     assert CHUNK <= len(next(made)) < CHUNK + 100
     assert sum(1 for _ in pieces) > 9_800  # none was read ahead
     assert sum(len(chunk) for chunk in chunks(["x" * 100] * 10_000)) == 1_000_000
+
+
+def test_no_chunk_is_too_long() -> None:
+    """A piece of any length goes in chunks that a server keeps in memory."""
+    pieces = ["é" * MOST, "a", "b" * (3 * MOST + 1)]
+    made = list(chunks(pieces))
+    assert b"".join(made) == "".join(pieces).encode() and max(map(len, made)) == MOST
 
 
 @pytest.mark.parametrize("form", [as_json, as_xml, as_csv])

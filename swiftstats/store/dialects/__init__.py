@@ -10,11 +10,11 @@ from typing import Mapping
 
 from sqlalchemy import Connection, Engine
 
-from swiftstats.store.dialects.dialect import Dialect, Partition, Written
+from swiftstats.store.dialects.dialect import Dialect, Partition
 from swiftstats.store.dialects.mysql import MySQL
 from swiftstats.store.dialects.sqlite import SQLite
 
-__all__ = ["DIALECTS", "Dialect", "Partition", "Written", "of"]
+__all__ = ["DIALECTS", "Dialect", "Partition", "of"]
 
 #: SQLAlchemy's name of a dialect: ours.
 DIALECTS: Mapping[str, Dialect] = {"sqlite": SQLite(), "mysql": MySQL()}

@@ -23,13 +23,6 @@ class Partition(NamedTuple):
     bytes: int
 
 
-class Written(NamedTuple):
-    """Some accounts by name, up to `last`: their lines, or None where they are to be written elsewhere, name by name."""
-
-    last: bytes
-    text: Optional[str]
-
-
 class Dialect(ABC):
     """What the store asks of a database. `writes_lines`: whether it has `lines`."""
 
@@ -60,8 +53,11 @@ class Dialect(ABC):
 
     @abstractmethod
     def maximum(self, connection: Connection, table: Table, key: Sequence[str], greatest: Sequence[str],
-                rows: Sequence[Sequence[Any]]) -> None:
-        """Insert rows (every column but a self-numbering id); where `key` is there, the `greatest` columns keep the greater."""
+                rows: Sequence[Sequence[Any]], same: Mapping[str, int]) -> None:
+        """Insert rows (every column but a self-numbering id); where `key` is there, the `greatest` columns keep the greater.
+
+        `same`: columns that rows leave out, and their value in every one.
+        """
 
     @abstractmethod
     def latest(self, connection: Connection, table: Table, key: Sequence[str], order: Sequence[str],
@@ -94,8 +90,8 @@ class Dialect(ABC):
 
     @abstractmethod
     def lines(self, connection: Connection, month: int, template: Sequence[str | None | tuple[str, Optional[str]]], after: bytes,
-              limit: int, petnames: bool) -> Optional[Written]:
-        """Return lines of the next accounts by name; see many.lines."""
+              last: Optional[bytes], petnames: bool) -> Optional[str]:
+        """Return lines of some accounts by name; see many.lines."""
 
     @abstractmethod
     def exact_order(self, plus: Sequence[ColumnElement[int]], minus: Sequence[ColumnElement[int]]) -> list[ColumnElement[Any]]:

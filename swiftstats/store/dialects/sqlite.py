@@ -6,12 +6,12 @@ import functools
 import operator
 import re
 from contextlib import contextmanager
-from typing import Any, Iterator, Optional, Sequence
+from typing import Any, Iterator, Mapping, Optional, Sequence
 
 from sqlalchemy import URL, ColumnElement, Connection, Engine, Table, func
 
 from swiftstats.errors import DatabaseAway, DatabaseBusy, SchemaError, StoreError, TooLarge
-from swiftstats.store.dialects.dialect import LOCK_TIMEOUT, Dialect, Partition, Written, inserted, unless_given
+from swiftstats.store.dialects.dialect import LOCK_TIMEOUT, Dialect, Partition, inserted, unless_given
 
 #: Parameters of one statement: old SQLite takes 999.
 PARAMETERS = 900
@@ -51,13 +51,13 @@ class SQLite(Dialect):
         return StoreError(f"{where}: {type(original).__name__}: {message}")
 
     def maximum(self, connection: Connection, table: Table, key: Sequence[str], greatest: Sequence[str],
-                rows: Sequence[Sequence[Any]]) -> None:
+                rows: Sequence[Sequence[Any]], same: Mapping[str, int]) -> None:
         columns = inserted(table)
         keep = ", ".join(f'"{name}" = max("{name}", excluded."{name}")' for name in greatest)
         names = ", ".join(f'"{name}"' for name in columns)
         keys = ", ".join(f'"{name}"' for name in key)
         action = f"DO UPDATE SET {keep}" if keep else "DO NOTHING"
-        statement = (f"INSERT INTO {table.name} ({names}) VALUES ({', '.join('?' * len(columns))})"
+        statement = (f"INSERT INTO {table.name} ({names}) VALUES ({', '.join(str(same.get(name, '?')) for name in columns)})"
                      f" ON CONFLICT ({keys}) {action}")
         connection.exec_driver_sql(statement, [tuple(row) for row in rows])
 
@@ -104,7 +104,7 @@ class SQLite(Dialect):
         return [high + low.op(">>")(32), low.op("&")(0xFFFFFFFF)]
 
     def lines(self, connection: Connection, month: int, template: Sequence[str | None | tuple[str, Optional[str]]], after: bytes,
-              limit: int, petnames: bool) -> Optional[Written]:
+              last: Optional[bytes], petnames: bool) -> Optional[str]:
         raise NotImplementedError
 
     def partitions(self, connection: Connection, table: Table) -> list[Partition]:
