@@ -44,8 +44,9 @@ def clean(connection: Connection, begin: int, end: int, *, of: int = IO) -> Clea
     if last <= first:
         return Clean((), ())
     marked, months = marks.marked_and_rolled(connection, of, first, last)
-    unmarked = [month for month in months if bisect_left(marked, month) == bisect_left(marked, periods.next_month(month))]
-    return Clean(marked, unmarked)
+    if marked:
+        months = [month for month in months if bisect_left(marked, month) == bisect_left(marked, periods.next_month(month))]
+    return Clean(marked, months)
 
 
 def split(known: Clean, begin: int, end: int) -> tuple[Part, ...]:
@@ -74,11 +75,13 @@ def _split(known: Clean, begin: int, end: int) -> Iterator[Part]:
     yield Part(HOURS, begin, first * DAY)
     at = first
     for month in known.months[bisect_left(known.months, first):]:
-        if periods.next_month(month) > last:
+        following = periods.next_month(month)
+        if following > last:
             break
-        yield from _days(known.marked, at, month)
-        at = periods.next_month(month)
-        yield Part(MONTHS, month * DAY, at * DAY)
+        if at < month:
+            yield from _days(known.marked, at, month)
+        yield Part(MONTHS, month * DAY, following * DAY)
+        at = following
     yield from _days(known.marked, at, last)
     yield Part(HOURS, last * DAY, end)
 
