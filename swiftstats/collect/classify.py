@@ -53,9 +53,9 @@ class Outcome(NamedTuple):
     proof: int
 
 
-#: What a status line says: the status; the one cell that the request adds to, or None where that must be looked at; and whether
-#: there is no body. PERF: bench/filter.py; a NamedTuple is taken apart slowly.
-Line = Tuple[int, Optional[int], bool]
+#: What a status line says: the status; what the request adds, or None where that must be looked at; and whether there is no body.
+#: PERF: bench/filter.py; a NamedTuple is taken apart slowly.
+Line = Tuple[int, Optional[Tuple[int, ...]], bool]
 
 
 def is_empty(method: str, status: int) -> bool:
@@ -97,12 +97,12 @@ def _proof(kind: str, status: int) -> int:
 def _line(method: str, status: int) -> Line:
     increments, billable, proof = outcome(method, status, False)
     is_plain = len(increments) == 2 and billable and proof == ALWAYS
-    return status, increments[0] if is_plain else None, is_empty(method, status)
+    return status, increments if is_plain else None, is_empty(method, status)
 
 
-#: By method, and by status line as the standards have it, the Line that it is. It has a cell for what nearly all requests are:
-#: such as are billable and add one to one cell alone, and whose answer always proves the account real. PERF: bench/filter.py;
-#: any other line is read, and any other request looked at.
+#: By method, and by status line as the standards have it, the Line that it is. It has increments for what nearly all requests
+#: are: such as are billable and add one to one cell alone, and whose answer always proves the account real. PERF:
+#: bench/filter.py; any other line is read, and any other request looked at.
 LINES: Dict[str, Dict[str, Line]] = {
     method: {f"{status.value} {status.phrase}": _line(method, status.value) for status in HTTPStatus}
     for method in METHOD_CELLS if method != "OTHER"}

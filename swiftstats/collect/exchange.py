@@ -55,23 +55,25 @@ class Exchange:
 
     `waiting_in` and `waiting_out` are bytes that passed and are not counted; at `room_in` and `room_out` they are due.
     `due` bytes of the body are to come that are not counted; NEVER, where nobody said how many.
+    `environ` is the request's, which may refer back to us: nobody keeps it when the answer is over.
     `input` is the server's `wsgi.input`, where the filter gave it; `broken` is what reading from the client raised, or writing to
-    it. `_cell` is where the request adds one, and nowhere else, where classify.LINES has a cell for its answer.
+    it. `_increments` are the request's, where classify.LINES has them for its answer.
     """
 
-    __slots__ = ("waiting_in", "waiting_out", "room_in", "room_out", "due", "counted", "input", "broken", "_meter", "_environ",
-                 "_server", "_write", "_method", "_path", "_may_be_s3", "_status", "_cell", "_from_s3", "_account", "_credit")
+    __slots__ = ("waiting_in", "waiting_out", "room_in", "room_out", "due", "counted", "input", "broken", "_meter", "environ",
+                 "_server", "_write", "_method", "_path", "_may_be_s3", "_status", "_increments", "_from_s3", "_account",
+                 "_credit")
 
     input: Any
     broken: Optional[BaseException]
-    _cell: Optional[int]
+    _increments: Optional[Tuple[int, ...]]
     _account: Optional[str]
     _credit: Optional[Credit]
 
     def begin(self, meter: Meter, environ: Any, start_response: Any, method: str) -> None:
         """Begin with a request. PERF: bench/filter.py; an `__init__` is called slowly."""
         self._meter = meter
-        self._environ = environ
+        self.environ = environ
         self._server = start_response
         # Read before the application is called: COPY and domain_remap rewrite them.
         self._method = method
@@ -82,7 +84,7 @@ class Exchange:
         self.room_out = 0  # the first chunk is looked at: by then there is a status
         self.due = NEVER
         self._from_s3 = self.counted = False
-        self._cell = self._account = self._credit = self.broken = None
+        self._increments = self._account = self._credit = self.broken = None
 
     # What the application calls
 
@@ -98,9 +100,9 @@ class Exchange:
                 self._from_s3 = False
                 self.due = NEVER
             try:
-                self._status, self._cell, is_empty = LINES[self._method][status]
+                self._status, self._increments, is_empty = LINES[self._method][status]
             except KeyError:
-                self._status, self._cell, is_empty = answered(self._method, status)
+                self._status, self._increments, is_empty = answered(self._method, status)
             if type(headers) is not list or self._may_be_s3:
                 self._look_through(headers)
             elif not is_empty:
@@ -180,7 +182,7 @@ class Exchange:
     def begin_empty(self) -> None:
         """Count a request whose answer has no body, before that is returned."""
         if not self.counted:
-            self._safely(self._count_answered)
+            self._safely(self._count, self._status)
 
     def hand_over(self, whole: Any) -> None:
         """Count a request whose body is handed over whole, in a list."""
@@ -204,7 +206,7 @@ class Exchange:
         """Count what passed since the request was counted, and let go of what refers back to us."""
         if self.waiting_in or self.waiting_out:
             self._safely(self._count_passed)
-        self._environ = self._server = self._write = self.broken = None
+        self.environ = self._server = self._write = self.broken = None
 
     def fail(self, error: BaseException) -> None:
         """Take note that `error` escaped the application: a failure of the server, unless the client caused it by leaving."""
@@ -223,17 +225,40 @@ class Exchange:
             self._meter.trouble()
 
     def handed_out(self) -> None:
-        """Count bytes to the client, of which `room_out` wait; and the request, where they are its last."""
-        try:  # as _safely does; PERF: bench/filter.py
+        """Count bytes to the client, of which `room_out` wait; and the request, where they are its last.
+
+        PERF: bench/filter.py; what nearly all requests are takes half the steps of `_count`, which does the same. (The journal
+        counts a name that is too long as unknown, too.)
+        """
+        try:  # as _safely does
             if not self._status:
                 return  # an empty chunk before start_response
-            if self.waiting_out >= self.due and not self.counted:
-                self._count_answered()
-                self.room_out = MIB
+            bytes_out = self.waiting_out
+            if bytes_out < self.due or self.counted:
+                if bytes_out >= MIB:
+                    self._count_passed()
+                self.room_out = MIB if self.counted or self.due > MIB else self.due
                 return
-            if self.waiting_out >= MIB:
-                self._count_passed()
-            self.room_out = MIB if self.counted or self.due > MIB else self.due
+            self.room_out = MIB
+            increments, environ, path = self._increments, self.environ, self._path
+            parts = path.split("/", 3)
+            if (increments is None or self._credit is not None
+                    or self._may_be_s3 and (self._from_s3 or "swift.backend_path" in environ)
+                    or environ.get("PATH_INFO") is not path or len(parts) < 3 or parts[0] or parts[1] != "v1" or not parts[2]):
+                self._count(self._status)
+                return
+            self.counted = True
+            self.room_in = MIB
+            if self.waiting_in:
+                increments = increments[0], increments[1], PASSED_IN, self.waiting_in
+                self.waiting_in = 0
+            if bytes_out:
+                if self._method != "HEAD":
+                    increments += PASSED_OUT, bytes_out
+                self.waiting_out = 0
+            self._account = account = parts[2]
+            add = self._meter.add  # what an attribute holds is called slowly before it is taken
+            add(account, increments, True)
         except Exception:
             self._meter.trouble()
 
@@ -258,7 +283,7 @@ class Exchange:
         if not self._status or self.waiting_out < self.due < NEVER:  # shorter than it said
             self._count(FAILED)
         else:
-            self._count_answered()
+            self._count(self._status)
 
     def _die(self, error: BaseException) -> None:
         if error is self.broken:
@@ -269,31 +294,6 @@ class Exchange:
     def _leave(self) -> None:
         if not self.counted:
             self._count(self._status or CLIENT_GONE, cut=True)
-
-    def _count_answered(self) -> None:
-        """Count a request that was answered in full, with the bytes that wait.
-
-        PERF: bench/filter.py; what nearly all requests are takes half the steps of `_count`, which does the same. (The journal
-        counts a name that is too long as unknown, too.)
-        """
-        cell, environ, path = self._cell, self._environ, self._path
-        parts = path.split("/", 3)
-        if (cell is None or self._credit is not None or self._may_be_s3 and (self._from_s3 or "swift.backend_path" in environ)
-                or environ.get("PATH_INFO") is not path or len(parts) < 3 or parts[0] or parts[1] != "v1" or not parts[2]):
-            self._count(self._status)
-            return
-        self.counted = True
-        self.room_in = MIB
-        bytes_in, bytes_out = self.waiting_in, self.waiting_out if self._method != "HEAD" else 0
-        self.waiting_in = self.waiting_out = 0
-        increments: Tuple[int, ...]
-        if bytes_in:
-            increments = (cell, 1, PASSED_IN, bytes_in, PASSED_OUT, bytes_out) if bytes_out else (cell, 1, PASSED_IN, bytes_in)
-        else:
-            increments = (cell, 1, PASSED_OUT, bytes_out) if bytes_out else (cell, 1)
-        self._account = account = parts[2]
-        add = self._meter.add  # PERF: bench/filter.py; what an attribute holds is called slowly before it is taken
-        add(account, increments, True)
 
     def _count(self, status: int, cut: bool = False) -> None:
         """Count the request with the bytes that wait: once."""
@@ -306,13 +306,13 @@ class Exchange:
         increments = with_bytes(increments, *self._take(), billable)
         if account is not None:
             self._meter.add(account, increments, self._proves(proof, status))
-        self._status, self._cell = status, None  # it decides on bytes that pass hereafter
+        self._status, self._increments = status, None  # it decides on bytes that pass hereafter
 
     def _count_passed(self) -> None:
         """Count the bytes that wait; before there is a status, as billable and as whose they seem."""
         status, account = self._status, self._account
         if account is None:
-            if not status and may_be_s3(self._environ):
+            if not status and may_be_s3(self.environ):
                 self.room_in = NEVER  # whose it is stands in the answer
                 return
             account = self._account = None if self.counted else self._whose()
@@ -324,7 +324,7 @@ class Exchange:
             return
         if not status:
             billable, evidence = True, False
-        elif self._cell is not None:  # PERF: bench/filter.py; what is below, known
+        elif self._increments is not None:  # PERF: bench/filter.py; what is below, known
             billable, evidence = True, account is not UNKNOWN
         else:
             _, billable, proof = outcome(KINDS.get(self._method, "OTHER"), status, False)
@@ -358,7 +358,7 @@ class Exchange:
             self.waiting_out += credit.bytes_out
 
     def _whose(self) -> Optional[str]:
-        environ = self._environ
+        environ = self.environ
         return whose(self._method, self._path, environ.get("PATH_INFO", ""), environ.get("swift.backend_path"), self._from_s3,
                      self._meter.prefixes)
 
@@ -368,4 +368,4 @@ class Exchange:
             return False
         if proof == ALWAYS and status != 404:
             return True
-        return self._environ is not None and proves(proof, self._environ, self._method, status, self._path, self._from_s3)
+        return self.environ is not None and proves(proof, self.environ, self._method, status, self._path, self._from_s3)

@@ -50,7 +50,7 @@ class Filter:
             exchange = Exchange()
             exchange.begin(self._meter, environ, start_response, method)
             # Without a length only a chunked body can follow (RFC 9112, 6.3), or one that the server says is delimited.
-            if ("CONTENT_LENGTH" in environ and environ["CONTENT_LENGTH"] or method not in _BODILESS
+            if (method not in _BODILESS or "CONTENT_LENGTH" in environ and environ["CONTENT_LENGTH"]
                     or "HTTP_TRANSFER_ENCODING" in environ or "wsgi.input_terminated" in environ):
                 exchange.input = environ["wsgi.input"]
                 environ["wsgi.input"] = body = RequestBody()

@@ -54,7 +54,7 @@ def test_a_request_is_counted_with_its_bytes(app: dict[str, Any], request_: dict
 
 
 @pytest.mark.parametrize(("method", "line"), [
-    (method, line) for method, lines in LINES.items() for line, (_, cell, _) in lines.items() if cell is not None], ids=" ".join)
+    (method, line) for method, lines in LINES.items() for line, (_, adds, _) in lines.items() if adds is not None], ids=" ".join)
 def test_what_most_requests_are_is_counted_as_any_other(method: str, line: str) -> None:
     """An answer whose status line is known beforehand takes a shorter way, to the same cells and the same evidence."""
     adds = []
