@@ -147,7 +147,7 @@ OPTIONS = (
            "at most a tenth of the period is used."),
     Option("flusher", "msync_interval", seconds(0.1, 3600), "1", "seconds",
            "How often counters are forced to disk: what a power cut may cost. A killed process costs nothing."),
-    Option("flusher", "batch_rows", whole(1, 10**6), "10000", "rows",
+    Option("flusher", "batch_rows", whole(1, 10**6), "20000", "rows",
            "The most rows that one transaction writes."),
     Option("flusher", "flush_nice", whole(0, 19), "10", "steps",
            "How nice the flusher is at least, as in nice(1), so that workers have the processor first; 0: as it was started."),

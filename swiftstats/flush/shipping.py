@@ -24,6 +24,8 @@ ATTEMPTS = 10
 PAUSE_SECONDS = 0.5
 
 Result = TypeVar("Result")
+#: Names of accounts, and their cells.
+Pairs = list[tuple[bytes, tuple[int, ...]]]
 
 
 def transact(engine: Engine, body: Callable[[Connection], Result]) -> Result:
@@ -49,8 +51,9 @@ def ship(engine: Engine, rows: Iterable[PeriodRow], *, period: int, writers: Map
     batch = next(batches, None)
     while batch is not None:
         following = next(batches, None)
-        _send(engine, batch, period, writers, now, last if following is None else None)
-        shipped += len(batch)
+        incarnation, pairs = batch
+        _send(engine, writers[incarnation], pairs, period, now, last if following is None else None)
+        shipped += len(pairs)
         batch = following
     if not shipped and last is not None:
         transact(engine, last)
@@ -67,11 +70,7 @@ def record(connection: Connection, losses: Iterable[Loss], writers: Mapping[str,
                           bytes_out=min(loss.bytes_out, STORED_MAX), detail=loss.detail, now=now)
 
 
-def _send(engine: Engine, batch: list[PeriodRow], period: int, writers: Mapping[str, Writer], now: int,
-          last: Callable[[Connection], None] | None) -> None:
-    writer = writers[batch[0].incarnation]
-    pairs = [row[1:] for row in batch]
-
+def _send(engine: Engine, writer: Writer, pairs: Pairs, period: int, now: int, last: Callable[[Connection], None] | None) -> None:
     def body(connection: Connection) -> None:
         usage.merge(connection, writer=writer, period=period, rows=pairs, now=now)
         if last is not None:
@@ -80,8 +79,8 @@ def _send(engine: Engine, batch: list[PeriodRow], period: int, writers: Mapping[
     transact(engine, body)
 
 
-def _batches(rows: Iterable[PeriodRow], most: int) -> Iterator[list[PeriodRow]]:
+def _batches(rows: Iterable[PeriodRow], most: int) -> Iterator[tuple[str, Pairs]]:
     """Cut rows into lists of at most `most`, each of one incarnation."""
-    for _, group in itertools.groupby(rows, key=operator.attrgetter("incarnation")):
-        while batch := list(itertools.islice(group, most)):
-            yield batch
+    for incarnation, group in itertools.groupby(rows, key=operator.attrgetter("incarnation")):
+        while pairs := [(name, cells) for _, name, cells in itertools.islice(group, most)]:
+            yield incarnation, pairs

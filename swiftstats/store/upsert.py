@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from types import MappingProxyType
-from typing import Any, Collection, Mapping, Sequence
+from typing import Any, Collection, Iterator, Mapping, Sequence, overload
 
 from sqlalchemy import Connection, Table, UniqueConstraint, bindparam, select
 
@@ -18,6 +18,33 @@ _NOTHING: Mapping[str, int] = MappingProxyType({})
 #: Whether a range holds more than `most` accounts.
 _FURTHER = (select(accounts.c.id).where(accounts.c.name.between(bindparam("first"), bindparam("last")))
             .order_by(accounts.c.name).limit(1).offset(bindparam("most")))
+
+
+class Joined(Sequence[tuple[int, ...]]):
+    """Rows of a first column and a tuple of all others.
+
+    PERF: bench/flush.py; they are put together a few at a time, as they are used: else each figure comes from memory twice.
+    """
+
+    def __init__(self, pairs: Sequence[tuple[int, tuple[int, ...]]]) -> None:
+        self._pairs = pairs
+
+    def __len__(self) -> int:
+        return len(self._pairs)
+
+    @overload
+    def __getitem__(self, at: int) -> tuple[int, ...]: ...
+    @overload
+    def __getitem__(self, at: slice) -> list[tuple[int, ...]]: ...
+
+    def __getitem__(self, at: int | slice) -> tuple[int, ...] | list[tuple[int, ...]]:
+        if isinstance(at, slice):
+            return [(first,) + others for first, others in self._pairs[at]]
+        first, others = self._pairs[at]
+        return (first,) + others
+
+    def __iter__(self) -> Iterator[tuple[int, ...]]:
+        return ((first,) + others for first, others in self._pairs)
 
 
 def maximum(connection: Connection, table: Table, rows: Sequence[Sequence[Any]], greatest: Sequence[str], *,

@@ -40,10 +40,11 @@ def merge(connection: Connection, *, writer: Writer, period: int, rows: Sequence
                        end=period + writer.period_seconds, rows=rows, now=now)
         return 0
     ids = upsert.add_accounts(connection, [name for name, _ in rows], now)
-    totals = sorted([(ids[name],) + cells for name, cells in rows])  # PERF: bench/flush.py; (…, *cells) takes twice as long
+    totals = sorted([(ids[name], cells) for name, cells in rows])
     day = period // DAY
     grown = _growth(connection, writer, period, totals) if late else []
-    upsert.maximum(connection, io_hours, totals, CELLS, same={"day": day, "period": period, "writer_id": writer.id})
+    upsert.maximum(connection, io_hours, upsert.Joined(totals), CELLS,
+                   same={"day": day, "period": period, "writer_id": writer.id})
     if grown:
         connection.execute(insert(corrections), [
             {"server_id": writer.server_id, "writer_id": writer.id, "account_id": account, "period": period,
@@ -53,18 +54,18 @@ def merge(connection: Connection, *, writer: Writer, period: int, rows: Sequence
     return len(grown)
 
 
-def _growth(connection: Connection, writer: Writer, period: int, totals: Sequence[tuple[int, ...]],
+def _growth(connection: Connection, writer: Writer, period: int, totals: Sequence[tuple[int, tuple[int, ...]]],
             ) -> list[tuple[int, tuple[int, ...]]]:
-    """Return what `totals` (account, cells) will add to what is stored, per account, without those that add nothing."""
+    """Return what `totals` will add to what is stored, per account, without those that add nothing."""
     stored: dict[int, tuple[int, ...]] = {}
     for start in range(0, len(totals), upsert.NAMES):
         query = select(io_hours.c.account_id, *(io_hours.c[name] for name in CELLS)).where(
             io_hours.c.day == period // DAY, io_hours.c.period == period, io_hours.c.writer_id == writer.id,
-            io_hours.c.account_id.in_([account for account, *_ in totals[start:start + upsert.NAMES]]))
+            io_hours.c.account_id.in_([account for account, _ in totals[start:start + upsert.NAMES]]))
         stored.update((row[0], tuple(row[1:])) for row in connection.execute(query))
     nothing = (0,) * CELL_COUNT
     grown = ((account, tuple(max(new - old, 0) for new, old in zip(cells, stored.get(account, nothing))))
-             for account, *cells in totals)
+             for account, cells in totals)
     return [(account, cells) for account, cells in grown if any(cells)]
 
 

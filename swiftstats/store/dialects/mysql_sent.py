@@ -34,13 +34,14 @@ logger = logging.getLogger("swiftstats.store")
 
 
 @contextlib.contextmanager
-def table_of(connection: Connection, columns: Sequence[str], rows: Sequence[Sequence[int]]) -> Iterator[str | None]:
-    """Yield the name of a temporary table with `rows`, ROWS at most; None where they are too FEW, or cannot be sent.
+def table_of(connection: Connection, columns: Sequence[str], rows: Sequence[Sequence[int]], start: int) -> Iterator[str | None]:
+    """Yield the name of a temporary table with ROWS of `rows` from `start`; None where they are too FEW, or cannot be sent.
 
     Its columns hold 0 to 2^64-1. Raises exc.DBAPIError where the connection is lost.
     """
     name = "swiftstats_sent"
-    if len(rows) < FEW or not _can_send(connection) or not _filled(connection, name, columns, rows):
+    end = min(start + ROWS, len(rows))
+    if end - start < FEW or not _can_send(connection) or not _filled(connection, name, columns, rows, start, end):
         yield None
         return
     yield name
@@ -83,21 +84,22 @@ def _server_takes(connection: Connection) -> bool:
         return False  # no such variable: another maker's
 
 
-def _filled(connection: Connection, name: str, columns: Sequence[str], rows: Sequence[Sequence[int]]) -> bool:
+def _filled(connection: Connection, name: str, columns: Sequence[str], rows: Sequence[Sequence[int]], start: int, end: int,
+            ) -> bool:
     """Make the table, and fill it; False where that is not to be had, by this connection and from now on."""
     table = ", ".join(f"`{column}` BIGINT UNSIGNED NOT NULL" for column in columns)
     template = "\t".join(["%d"] * len(columns)) + "\n"
-    packets = ("".join([template % tuple(row) for row in rows[start:start + _PACKET_ROWS]]).encode("ascii")
-               for start in range(0, len(rows), _PACKET_ROWS))
+    packets = ("".join([template % tuple(row) for row in rows[at:min(at + _PACKET_ROWS, end)]]).encode("ascii")
+               for at in range(start, end, _PACKET_ROWS))
     driver = _driver(connection)
     try:
         # An earlier one may be left: a transaction that is rolled back leaves it.
         connection.exec_driver_sql(f"DROP TEMPORARY TABLE IF EXISTS {name}")
         connection.exec_driver_sql(f"CREATE TEMPORARY TABLE {name} ({table}) ENGINE=MEMORY")
         said = send(driver, f"LOAD DATA LOCAL INFILE 'rows' INTO TABLE {name}", packets)
-        if said.affected_rows == len(rows) and said.warning_count == 0:
+        if said.affected_rows == end - start and said.warning_count == 0:
             return True
-        reason = f"{said.affected_rows} of {len(rows)} rows arrived, with {said.warning_count} warnings"
+        reason = f"{said.affected_rows} of {end - start} rows arrived, with {said.warning_count} warnings"
     except (pymysql.MySQLError, exc.DBAPIError) as error:
         original = error.orig if isinstance(error, exc.DBAPIError) else error
         if not driver.open:
