@@ -125,7 +125,7 @@ class MySQL(Dialect):
             connection.exec_driver_sql(f"{head}VALUES ({values}){tail}", [tuple(row) for row in rows])
             return
         for start in range(0, len(rows), mysql_sent.ROWS):
-            # PERF: bench/flush.py; rows that are sent take less than half the time of rows that stand in statements.
+            # PERF: bench/flush.py; rows that are sent take the server three quarters of what statements take.
             with mysql_sent.table_of(connection, given, rows, start) as sent:
                 if sent is not None:
                     found = ", ".join(str(same.get(name, f"`{name}`")) for name in columns)
